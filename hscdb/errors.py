@@ -1,0 +1,43 @@
+"""The errors of hscdb.
+
+Every message follows one grammar: *who: what is wrong (found vs needed). What to do.*
+Each error carries a reason code, which `run/worker.py` stores in `task.reason`.
+"""
+
+
+class HscdbError(Exception):
+    """Something a user can understand and mend; anything else is a bug."""
+
+    code = "error"
+    exit_status = 1
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+
+class InputError(HscdbError):
+    """Data are missing or wrong: no such file, no master, a header without a keyword."""
+
+    code = "bad_input"
+
+
+class DataError(HscdbError):
+    """The data are readable but cannot be measured: too few stars, no overlap."""
+
+    code = "bad_data"
+
+
+class ConfigError(HscdbError):
+    """A setting, an option or a selection is not known or not allowed."""
+
+    code = "bad_setting"
+    exit_status = 2
+
+
+class SchemaError(HscdbError):
+    """The database's schema does not fit this program."""
+
+    code = "bad_schema"
+    exit_status = 3

@@ -1,0 +1,18 @@
+-- What every table below builds on: numbers that are numbers, and the words of the project.
+-- NaN sorts above every number in PostgreSQL, passes `x > 2` and poisons avg(): these domains refuse it.
+CREATE DOMAIN finite8 AS double precision CHECK (VALUE > '-Infinity' AND VALUE < 'Infinity');
+CREATE DOMAIN finite4 AS real             CHECK (VALUE > '-Infinity' AND VALUE < 'Infinity');
+
+CREATE TABLE flag_doc (
+    kind     text     NOT NULL CHECK (kind IN ('source', 'pixel')),
+    bit      smallint NOT NULL CHECK (bit BETWEEN 0 AND 62),
+    name     text     NOT NULL,
+    meaning  text     NOT NULL,
+    PRIMARY KEY (kind, bit),
+    UNIQUE (kind, name)
+);
+COMMENT ON TABLE  flag_doc          IS 'Meaning of the bits of source.flags (kind source) and of the pixel masks (kind pixel)';
+COMMENT ON COLUMN flag_doc.kind     IS '[-] {meta.code.class} which flag word: source or pixel';
+COMMENT ON COLUMN flag_doc.bit      IS '[-] {meta.number} bit number, counted from 0; never reassigned';
+COMMENT ON COLUMN flag_doc.name     IS '[-] {meta.id} name of the flag';
+COMMENT ON COLUMN flag_doc.meaning  IS '[-] {meta.note} what a set bit says';

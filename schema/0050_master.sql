@@ -1,0 +1,63 @@
+-- Masters (bias, dark, flat, ...) and the nights for which they hold.
+CREATE TABLE master_kind (
+    master_kind_id  integer PRIMARY KEY,
+    kind            text NOT NULL UNIQUE,
+    has_filter      boolean NOT NULL
+);
+COMMENT ON TABLE  master_kind                 IS 'Kinds of masters';
+COMMENT ON COLUMN master_kind.master_kind_id  IS '[-] {meta.id} number of the kind';
+COMMENT ON COLUMN master_kind.kind            IS '[-] {meta.code.class} bias, dark, flat, ...';
+COMMENT ON COLUMN master_kind.has_filter      IS '[-] {meta.code} whether there is one per filter';
+INSERT INTO master_kind VALUES (1, 'bias', false), (2, 'dark', false), (3, 'flat', true), (4, 'fringe', true), (5, 'sky', true);
+
+CREATE TABLE master (
+    master_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    run_id          bigint NOT NULL REFERENCES run,
+    task_id         bigint NOT NULL REFERENCES task ON DELETE CASCADE,
+    master_kind_id  integer NOT NULL REFERENCES master_kind,
+    ccd             integer NOT NULL REFERENCES ccd,
+    filter          text REFERENCES filter,
+    filter_hash     integer GENERATED ALWAYS AS (COALESCE(hashtext(filter), 0)) STORED,
+    calib_date      date NOT NULL,
+    validity        daterange NOT NULL CHECK (NOT isempty(validity)),
+    path            text NOT NULL,
+    n_input         integer NOT NULL,
+    level           finite8 NOT NULL,
+    level_err       finite8,
+    EXCLUDE USING gist (
+        int8range(run_id, run_id, '[]') WITH &&,
+        int4range(master_kind_id, master_kind_id, '[]') WITH &&,
+        int4range(ccd, ccd, '[]') WITH &&,
+        int8range(filter_hash::bigint, filter_hash::bigint, '[]') WITH &&,
+        validity WITH &&)
+);
+COMMENT ON TABLE  master                 IS 'A certified master; two of one kind, ccd and filter never hold on the same night of a run';
+COMMENT ON COLUMN master.master_id       IS '[-] {meta.id} number of the master';
+COMMENT ON COLUMN master.run_id          IS '[-] {meta.id} run that certified it';
+COMMENT ON COLUMN master.task_id         IS '[-] {meta.id} task that built it';
+COMMENT ON COLUMN master.master_kind_id  IS '[-] {meta.id} kind';
+COMMENT ON COLUMN master.ccd             IS '[-] {meta.id;instr.det} CCD';
+COMMENT ON COLUMN master.filter          IS '[-] {meta.id;instr.filter} filter; NULL for bias and dark';
+COMMENT ON COLUMN master.filter_hash     IS '[-] {meta.id} hash of the filter, so that the exclusion needs no extension';
+COMMENT ON COLUMN master.calib_date      IS '[-] {time.epoch} middle night of its inputs';
+COMMENT ON COLUMN master.validity        IS '[-] {time.period} nights for which it holds';
+COMMENT ON COLUMN master.path            IS '[-] {meta.ref.uri;meta.file} file, relative to the repository';
+COMMENT ON COLUMN master.n_input         IS '[-] {meta.number} raw frames combined';
+COMMENT ON COLUMN master.level           IS '[-] {stat.mean} mean level: electrons (bias), electrons per second (dark), normalisation (flat)';
+COMMENT ON COLUMN master.level_err       IS '[-] {stat.error} scatter of the inputs'' levels';
+
+CREATE TABLE master_input (
+    master_id  bigint NOT NULL REFERENCES master ON DELETE CASCADE,
+    visit      bigint NOT NULL,
+    ccd        integer NOT NULL,
+    level      finite8 NOT NULL,
+    weight     finite8 NOT NULL,
+    PRIMARY KEY (master_id, visit),
+    FOREIGN KEY (visit, ccd) REFERENCES frame
+);
+COMMENT ON TABLE  master_input            IS 'The frames a master was built from';
+COMMENT ON COLUMN master_input.master_id  IS '[-] {meta.id} master';
+COMMENT ON COLUMN master_input.visit      IS '[-] {meta.id;obs} visit';
+COMMENT ON COLUMN master_input.ccd        IS '[-] {meta.id;instr.det} CCD';
+COMMENT ON COLUMN master_input.level      IS '[electron] {stat.mean} clipped mean of the frame';
+COMMENT ON COLUMN master_input.weight     IS '[-] {stat.weight} weight or scale applied to the frame';

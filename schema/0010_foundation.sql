@@ -16,3 +16,9 @@ COMMENT ON COLUMN flag_doc.kind     IS '[-] {meta.code.class} which flag word: s
 COMMENT ON COLUMN flag_doc.bit      IS '[-] {meta.number} bit number, counted from 0; never reassigned';
 COMMENT ON COLUMN flag_doc.name     IS '[-] {meta.id} name of the flag';
 COMMENT ON COLUMN flag_doc.meaning  IS '[-] {meta.note} what a set bit says';
+
+-- Zones of 8" in declination (Gray, Nieto-Santisteban & Szalay 2007): every sky index is a btree on (sky_zone(dec), ra).
+CREATE FUNCTION sky_zone(double precision) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT CAST(floor(($1 + 90.0::float8) * 450.0::float8) AS integer) $$;
+COMMENT ON FUNCTION sky_zone(double precision) IS 'Zone of a declination: floor((dec + 90) * 450)';

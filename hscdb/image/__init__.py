@@ -1,0 +1,1 @@
+"""Ground: images, masks and the arithmetic on them."""

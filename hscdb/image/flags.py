@@ -1,0 +1,42 @@
+"""The flag bits of a source (`source.flags`): name, bit, meaning. Bits are never reassigned.
+
+Names are those of hscPipe's base_PixelFlags, centroid, shape and flux flags, in our words.
+"""
+
+FLAGS: tuple[tuple[str, int, str], ...] = (
+    ("edge", 0, "footprint or 3-pix surroundings touch the edge of usable pixels (EDGE or NO_DATA)"),
+    ("interpolated", 1, "an interpolated pixel in the footprint"),
+    ("interpolated_center", 2, "an interpolated pixel within 1 pix of the centroid"),
+    ("saturated", 3, "a saturated pixel in the footprint"),
+    ("saturated_center", 4, "a saturated pixel within 1 pix of the centroid"),
+    ("cr", 5, "a cosmic-ray pixel in the footprint"),
+    ("cr_center", 6, "a cosmic-ray pixel within 1 pix of the centroid"),
+    ("bad", 7, "a defective pixel in the footprint"),
+    ("suspect", 8, "a pixel above the suspect level in the footprint"),
+    ("suspect_center", 9, "a pixel above the suspect level within 1 pix of the centroid"),
+    ("off_image", 10, "the centroid lies outside the image"),
+    ("crosstalk", 11, "a crosstalk-struck pixel in the footprint"),
+    ("centroid_bad", 12, "the centroid did not converge; the peak is given"),
+    ("shape_bad", 13, "the adaptive moments did not converge"),
+    ("psf_flux_bad", 14, "the PSF flux could not be measured"),
+    ("gauss_flux_bad", 15, "the Gaussian flux could not be measured"),
+    ("kron_flux_bad", 16, "the Kron flux could not be measured"),
+    ("aper_flux_bad", 17, "the 12-pix aperture leaves the image"),
+    ("blended", 18, "child of a deblended parent"),
+    ("not_deblended", 19, "a blend that was not taken apart"),
+    ("negative", 20, "a negative detection"),
+    ("psf_candidate", 21, "selected as a star for the PSF"),
+    ("psf_used", 22, "used in the fit of the PSF"),
+    ("psf_reserved", 23, "PSF star kept aside from the fit"),
+    ("aper_correction_bad", 24, "no aperture correction could be made for this frame"),
+    ("extendedness_bad", 25, "star/galaxy separation could not be done"),
+    ("duplicate", 26, "a better detection of the same object exists in a neighbouring ccd of the visit"),
+    ("blended_neighbor", 27, "a brighter neighbour overlaps the footprint"),
+    ("variable", 28, "flagged as variable by the catalog it came in"),
+)
+BIT: dict[str, int] = {name: bit for name, bit, _ in FLAGS}
+
+
+def word(*names: str) -> int:
+    """The flag word with these flags set. KeyError on an unknown name."""
+    return sum(1 << BIT[name] for name in names)

@@ -1,0 +1,1 @@
+"""The only door to the database: server, engine, schema, queries, bulk copy."""

@@ -1,0 +1,1 @@
+"""Door: FITS files in and out."""

@@ -1,0 +1,1 @@
+"""The machinery: settings, selections, runs, tasks, products, workers."""

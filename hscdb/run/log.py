@@ -1,0 +1,98 @@
+"""Log lines with the data id in front, and progress.
+
+`12:03:07 isr visit=903334 ccd=50  overscan 4 amplifiers, 1003.2 +- 0.9 adu`: stage and data id come from a context
+variable, so that pure code never carries a logger argument.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TextIO
+
+_subject: ContextVar[str] = ContextVar("subject", default="")
+_LEVELS = {"trace": 10, "debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40, "fatal": 50}
+
+
+@contextmanager
+def subject(text: str) -> Iterator[None]:
+    """Put `text` (stage and data id) in front of every log line made inside."""
+    token = _subject.set(text)
+    try:
+        yield
+    finally:
+        _subject.reset(token)
+
+
+class _Format(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """One line: time, subject, message; level in words above INFO."""
+        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+        about = _subject.get() or record.name.removeprefix("hscdb.")
+        level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
+        where = f" ({record.pathname}:{record.lineno})" if getattr(self, "is_long", False) else ""
+        line = f"{clock} {about}  {level}{record.getMessage()}{where}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def start(level: str = "info", *, is_long: bool = False, stream: TextIO | None = None) -> None:
+    """Send the log of hscdb to standard error (or `stream`) from this level on: trace debug info warn error fatal."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    formatter = _Format()
+    formatter.is_long = is_long  # type: ignore[attr-defined]  # read back by format()
+    handler.setFormatter(formatter)
+    root = logging.getLogger("hscdb")
+    root.handlers[:] = [handler]
+    root.propagate = False
+    root.setLevel(level_number(level))
+
+
+def level_number(level: str) -> int:
+    """Number of a level's name. KeyError if there is no such level."""
+    return _LEVELS[level.lower()]
+
+
+class Progress:
+    """How far a stage has come: a rich bar on a terminal, one log line per 10 % otherwise."""
+
+    def __init__(self, label: str, n_total: int) -> None:
+        self.label, self.n_total = label, n_total
+        self.n_done = self.n_failed = 0
+        self._tenth = 0
+        self._started = time.monotonic()
+        self._bar = None
+        if sys.stderr.isatty() and n_total > 1:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+                TextColumn("{task.fields[failed]}"), console=Console(stderr=True), transient=True,
+            )  # fmt: skip
+            self._row = self._bar.add_task(label, total=n_total, failed="")
+            self._bar.start()
+
+    def step(self, *, is_failed: bool = False) -> None:
+        """One unit is over."""
+        self.n_done += 1
+        self.n_failed += is_failed
+        failed = f"{self.n_failed} failed" if self.n_failed else ""
+        if self._bar is not None:
+            self._bar.update(self._row, completed=self.n_done, failed=failed)
+        elif self.n_total >= 10 and self.n_done * 10 // self.n_total > self._tenth:
+            self._tenth = self.n_done * 10 // self.n_total
+            seconds = time.monotonic() - self._started
+            logging.getLogger("hscdb.run").info(
+                "%s: %d of %d units in %.0f s%s", self.label, self.n_done, self.n_total, seconds,
+                f", {failed}" if failed else "",
+            )  # fmt: skip
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()

@@ -1,0 +1,1 @@
+"""detect: from a clean image to its sources: background, PSF, cosmic rays, footprints, measurement."""

@@ -59,6 +59,8 @@ class Ccd:
     flip: str = ""  # what is done to the raw array on read: "", "LR" (left-right), "TB" (top-bottom)
     amplifiers: tuple[Amplifier, ...] = ()
     vignetted_fraction: float = 0.0
+    raw_width: int = 0  # of the raw frame; 0 = not prescribed
+    raw_height: int = 0
 
     @property
     def is_science(self) -> bool:
@@ -103,7 +105,13 @@ class Defect:
 
 @dataclass(frozen=True)
 class Camera:
-    """A whole camera; `settings` is the parsed camera.toml, for what only one stage needs (keyword map, crosstalk, ...)."""
+    """A whole camera; `settings` is the parsed camera.toml, for what only one stage needs (keyword map, fringes, ...).
+
+    distortion      : (nx, ny, cx, cy), arrays of one length: field angle = pixel scale * sum c u^nx v^ny; None = 1:1.
+    crosstalk       : (n_amp, n_amp), [struck, source]; None = none.
+    brighter_fatter : kernel [1/electron]; None = none.
+    color_term_set  : the generation of color terms in use unless a setting says otherwise.
+    """
 
     name: str
     description: str
@@ -112,7 +120,24 @@ class Camera:
     filters: tuple[Filter, ...]
     color_terms: tuple[ColorTerm, ...] = ()
     defects: tuple[Defect, ...] = ()
-    distortion: Any = None  # (nx, ny, cx, cy) arrays of focal plane -> field angle; None = identity times pixel scale
+    distortion: Any = None
     vignette: tuple[float, float, float] | None = None  # centre u, v and radius of the lit circle [pix]
     settings: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
+    crosstalk: Any = None
+    brighter_fatter: Any = None
+    color_term_set: str = ""
+
+    def filter_of(self, spelling: str) -> Filter | None:
+        """The filter of this name or alias (capital or small letters); None if the camera has no such filter."""
+        wanted = spelling.strip().upper()
+        for one in self.filters:
+            if wanted == one.filter.upper() or wanted in (alias.upper() for alias in one.aliases):
+                return one
+        return None
+
+    def defects_on(self, ccd: int, date: str) -> tuple[Box, ...]:
+        """The defects of a ccd on a date (ISO text, compared as text): those of the newest list not after it."""
+        own = [one for one in self.defects if one.ccd == ccd and one.valid_start <= date]
+        newest = max((one.valid_start for one in own), default="")
+        return tuple(one.box for one in own if one.valid_start == newest)

@@ -1,0 +1,1 @@
+"""Ground: cameras as data (folders with camera.toml and tables) and their geometry."""

@@ -1,0 +1,1 @@
+"""calibrate: the first world coordinates and zero point of each frame."""

@@ -122,7 +122,9 @@ def resolve(
     for where, layer in layers:
         for each, names in layer.items():
             if not isinstance(names, Mapping):
-                raise ConfigError(f"{where}: '{each}' is not a stage with settings. Write `[{stage or 'isr'}]` above it.")
+                raise ConfigError(
+                    f"{where}: '{each}' is not a stage with settings. Write `[{stage or 'isr'}]` above it."
+                )
             for name, value in names.items():
                 knob = find(configs, each, name, where)
                 _store(values, history, knob, _checked(knob, value, where), where)
@@ -216,7 +218,9 @@ def read_file(path: Path) -> dict[str, Any]:
                 "Write TOML: [stage] and below it name = value; `hscdb config STAGE` shows hscPipe's names beside ours.",
                 code="bad_file",
             ) from None
-        raise ConfigError(f"--configfile {path}: not TOML ({error}). Write [stage] and below it name = value.") from None
+        raise ConfigError(
+            f"--configfile {path}: not TOML ({error}). Write [stage] and below it name = value."
+        ) from None
     nested = table.get("settings")
     return nested if isinstance(nested, dict) and set(table) == {"settings"} else table
 

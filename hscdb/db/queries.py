@@ -28,6 +28,11 @@ class Query:
         return self.parsed.name
 
     @property
+    def sql(self) -> str:
+        """The body without comments."""
+        return self.parsed.sql
+
+    @property
     def params(self) -> dict[str, str]:
         """Parameter name -> PostgreSQL type."""
         return self.parsed.params
@@ -43,7 +48,7 @@ class Query:
         NULL becomes NaN in float columns and None in object columns; in integer and boolean columns it is an error
         (SchemaError `null_column`): write COALESCE, or declare the column as double precision.
         """
-        result = connection.execute(self.statement, self._bind(params))
+        result = connection.execute(self.statement, self.bind(params))
         if self.returns is None:
             return result.rowcount
         if list(result.keys()) != list(self.returns):
@@ -89,7 +94,8 @@ class Query:
     def _entry(self, name: str, entry: Any) -> Any:
         return _outward(types.plain(entry, self.params[name]), self.params[name])
 
-    def _bind(self, params: dict[str, Any]) -> dict[str, Any]:
+    def bind(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The parameters as the driver takes them. TypeError if a name is missing or unknown."""
         self._check(params)
         return {name: self._entry(name, entry) for name, entry in params.items()}
 

@@ -1,0 +1,178 @@
+"""Fluxes in apertures: ten circles in one sweep, the Kron ellipse, and the sky left around a source."""
+
+import numba
+import numpy as np
+
+EXACT_MAX = 12.0  # pix; up to this radius the part of a rim pixel inside is integrated, beyond it is linear in r
+N_STRIP = 8
+KRON_SIGMA = 6.0  # reach of the first radial moment, in sigma of the source (nSigmaForRadius)
+KRON_FACTOR = 2.5  # aperture in Kron radii (nRadiusForFlux)
+KRON_LARGEST = 60.0  # pix
+
+
+@numba.njit(cache=True, nogil=True)
+def _inside(dx, dy, radius, strips):
+    """Part of the unit pixel at (dx, dy) from the centre that lies inside the circle."""
+    r = np.sqrt(dx * dx + dy * dy)
+    if strips == 0:
+        return min(max(radius - r + 0.5, 0.0), 1.0)
+    if r > radius + 0.7072:
+        return 0.0
+    if r < radius - 0.7072:
+        return 1.0
+    total = 0.0
+    for s in range(strips):
+        t = dy - 0.5 + (s + 0.5) / strips
+        chord2 = radius * radius - t * t
+        if chord2 > 0.0:
+            chord = np.sqrt(chord2)
+            total += max(min(dx + 0.5, chord) - max(dx - 0.5, -chord), 0.0)
+    return total / strips
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def circles(image, variance, x, y, radii, flux, error):
+    """Fill flux and error (n_radius,) of the circles about (x, y); NaN where a circle leaves the frame.
+
+    radii : ascending. The whole pixels of a row are summed once, from the smallest circle outwards.
+    """
+    ny, nx = image.shape
+    n_radius = len(radii)
+    n_fit = 0
+    for k in range(n_radius):
+        r = radii[k]
+        fits = x - r >= -0.5 and y - r >= -0.5 and x + r <= nx - 0.5 and y + r <= ny - 0.5
+        flux[k] = 0.0
+        error[k] = 0.0
+        if fits:
+            n_fit = k + 1
+    if n_fit > 0:
+        largest = radii[n_fit - 1]
+        for j in range(max(0, int(np.floor(y - largest + 0.5))), min(ny, int(np.floor(y + largest + 0.5)) + 1)):
+            dy = j - y
+            low = int(np.ceil(x))
+            high = low - 1
+            s = 0.0
+            v = 0.0
+            for k in range(n_fit):
+                r = radii[k]
+                near = max(abs(dy) - 0.5, 0.0)
+                if near >= r:
+                    continue
+                far = abs(dy) + 0.5
+                if far < r:
+                    reach = np.sqrt(r * r - far * far) - 0.5
+                    if reach >= 0.0:
+                        new_low = int(np.ceil(x - reach))
+                        new_high = int(np.floor(x + reach))
+                        if new_low <= new_high:
+                            if high < low:  # the first whole pixels of this row
+                                low = new_low
+                                high = new_low - 1
+                            for i in range(new_low, low):
+                                s += image[j, i]
+                                v += variance[j, i]
+                            for i in range(high + 1, new_high + 1):
+                                s += image[j, i]
+                                v += variance[j, i]
+                            low = new_low
+                            high = new_high
+                flux[k] += s
+                error[k] += v
+                reach = np.sqrt(r * r - near * near) + 0.5
+                i0 = max(0, int(np.ceil(x - reach)))
+                i1 = min(nx - 1, int(np.floor(x + reach)))
+                strips = N_STRIP if r <= EXACT_MAX else 0
+                for i in range(i0, i1 + 1):
+                    if low <= i <= high:
+                        continue
+                    part = _inside(i - x, dy, r, strips)
+                    flux[k] += part * image[j, i]
+                    error[k] += part * part * variance[j, i]
+    for k in range(n_radius):
+        error[k] = np.sqrt(error[k]) if k < n_fit else np.nan
+        if k >= n_fit:
+            flux[k] = np.nan
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _ellipse_sums(image, variance, x, y, a, b, c, scale, limit, is_moment, sums):
+    """Sums over pixels of elliptical radius r = scale * rho below `limit`: of I, r I and V."""
+    ny, nx = image.shape
+    det = a * b - c * c
+    reach_x = int(np.ceil(limit / scale * np.sqrt(b / det))) + 1
+    reach_y = int(np.ceil(limit / scale * np.sqrt(a / det))) + 1
+    s0 = s1 = v = 0.0
+    for j in range(max(0, int(y) - reach_y), min(ny, int(y) + reach_y + 2)):
+        dy = j - y
+        for i in range(max(0, int(x) - reach_x), min(nx, int(x) + reach_x + 2)):
+            dx = i - x
+            r = scale * np.sqrt(a * dx * dx + b * dy * dy + 2 * c * dx * dy)
+            part = min(max(limit - r + 0.5, 0.0), 1.0)
+            if part > 0.0:
+                s0 += part * image[j, i]
+                v += part * part * variance[j, i]
+                if is_moment:
+                    s1 += part * r * image[j, i]
+    sums[0] = s0
+    sums[1] = s1
+    sums[2] = v
+
+
+@numba.njit(cache=True, nogil=True)
+def kron(image, variance, x, y, ixx, iyy, ixy, radius_min, result):
+    """Kron (1980) flux: within 2.5 first radial moments, on ellipses of the source's shape.
+
+    result : flux, error, Kron radius [pix] (geometric mean of the axes). Returns False if no radius could be found
+    (radius_min, the PSF's own, is used then).
+    """
+    sums = np.empty(3)
+    det = ixx * iyy - ixy * ixy
+    scale = np.sqrt(np.sqrt(det))
+    a = iyy / det
+    b = ixx / det
+    c = -ixy / det
+    _ellipse_sums(image, variance, x, y, a, b, c, scale, min(KRON_SIGMA * scale, KRON_LARGEST), True, sums)
+    good = sums[0] > 0.0 and sums[1] > 0.0
+    radius = sums[1] / sums[0] if good else radius_min
+    radius = min(max(radius, radius_min), KRON_LARGEST / KRON_FACTOR)
+    _ellipse_sums(image, variance, x, y, a, b, c, scale, KRON_FACTOR * radius, False, sums)
+    result[0] = sums[0]
+    result[1] = np.sqrt(sums[2])
+    result[2] = radius
+    return good
+
+
+@numba.njit(cache=True, nogil=True)
+def annulus(image, mask, bad, basin, x, y, inner, outer, values):
+    """Clipped mean (3 sigma, 3 times) of the free pixels in a ring; NaN with fewer than 20. values: workspace."""
+    ny, nx = image.shape
+    n = 0
+    for j in range(max(0, int(y - outer)), min(ny, int(y + outer) + 2)):
+        dy2 = (j - y) ** 2
+        for i in range(max(0, int(x - outer)), min(nx, int(x + outer) + 2)):
+            r2 = dy2 + (i - x) ** 2
+            if inner * inner <= r2 <= outer * outer and basin[j, i] < 0 and mask[j, i] & bad == 0 and n < len(values):
+                values[n] = image[j, i]
+                n += 1
+    if n < 20:
+        return np.nan
+    center = 0.0
+    low = -np.inf
+    high = np.inf
+    for _ in range(4):
+        s = 0.0
+        s2 = 0.0
+        m = 0
+        for k in range(n):
+            if low <= values[k] <= high:
+                s += values[k]
+                s2 += values[k] * values[k]
+                m += 1
+        if m < 10:
+            break
+        center = s / m
+        spread = np.sqrt(max(s2 / m - center * center, 0.0))
+        low = center - 3.0 * spread
+        high = center + 3.0 * spread
+    return center

@@ -1,0 +1,299 @@
+"""Everything that is measured on a source, one source after the other, with its neighbours taken out."""
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from hscdb.detect.centroid import fit_star, workspace
+from hscdb.detect.deblend import Children
+from hscdb.detect.flux import annulus, circles, kron
+from hscdb.image import flags as bits
+from hscdb.image import mask as planes
+from hscdb.image.moments import adapt, weighted_sums
+from hscdb.image.psf import Psf, fill_stamp, fill_terms
+from hscdb.image.resample import HALF, shift_core
+
+RADII = (3.0, 4.5, 6.0, 9.0, 12.0, 17.0, 25.0, 35.0, 50.0, 70.0)
+REFERENCE = 4  # the 12-pix aperture, hscPipe's CalibFlux
+COLUMNS = (
+    "x", "y", "x_err", "y_err", "x_y_cov", "ixx", "iyy", "ixy", "psf_flux", "psf_flux_err", "gauss_flux",
+    "gauss_flux_err", "kron_flux", "kron_flux_err", "kron_radius", "blendedness", "local_background", "peak",
+)  # fmt: skip
+N_COLUMN = len(COLUMNS)
+
+REJECT = int(planes.word("BAD", "SAT", "CR", "NO_DATA", "UNMASKEDNAN"))
+# mask plane, flag of any pixel of the footprint, flag of the centre
+PIXEL_FLAGS = (
+    ("EDGE", "edge", ""),
+    ("NO_DATA", "edge", ""),
+    ("INTRP", "interpolated", "interpolated_center"),
+    ("SAT", "saturated", "saturated_center"),
+    ("CR", "cr", "cr_center"),
+    ("BAD", "bad", ""),
+    ("SUSPECT", "suspect", "suspect_center"),
+    ("CROSSTALK", "crosstalk", ""),
+)
+CENTROID_BAD = bits.word("centroid_bad")
+SHAPE_BAD = bits.word("shape_bad")
+PSF_FLUX_BAD = bits.word("psf_flux_bad")
+GAUSS_FLUX_BAD = bits.word("gauss_flux_bad")
+KRON_FLUX_BAD = bits.word("kron_flux_bad")
+APER_FLUX_BAD = bits.word("aper_flux_bad")
+EDGE = bits.word("edge")
+
+OWN, CHILD, PARENT = 0, 1, 2
+SHARE_MIN = 0.1  # pixels of which a child has less do not lend it their flags
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What to measure, arrays (n_source,).
+
+    kind  : OWN (the pixels of a peak's basin), CHILD (shares), PARENT (all pixels of a blend).
+    key   : peak (OWN), number of the child (CHILD), footprint (PARENT).
+    x, y  : start [pix]; box: (n_source, 4) x0, y0, x1, y1 of the pixels; sky_sigma: noise of a sky pixel there.
+    psf_moments : (n_source, 3) of the PSF there [pix^2].
+    """
+
+    kind: npt.NDArray[np.int64]
+    key: npt.NDArray[np.int64]
+    x: npt.NDArray[np.float64]
+    y: npt.NDArray[np.float64]
+    box: npt.NDArray[np.int64]
+    sky_sigma: npt.NDArray[np.float64]
+    psf_moments: npt.NDArray[np.float64]
+
+
+@numba.njit(cache=True, nogil=True)
+def _insert(clean, image, mask, basin, blend_of, kind, key, box, start, share, put):
+    """Write (put) or wipe the pixels of a source in the frame of empty sky. Returns mask bits, pixels and peak value."""
+    word = 0
+    n = 0
+    peak = -np.inf
+    at = start[key] if kind == CHILD else 0
+    for j in range(box[1], box[3] + 1):
+        for i in range(box[0], box[2] + 1):
+            part = np.float32(0.0)
+            if kind == CHILD:
+                part = share[at]
+                at += 1
+            else:
+                b = basin[j, i]
+                if b >= 0 and ((kind == OWN and b == key) or (kind == PARENT and blend_of[b] == key)):
+                    part = np.float32(1.0)
+            if part <= 0.0:
+                continue
+            if put:
+                value = part * image[j, i]
+                clean[j, i] = value
+                if part >= SHARE_MIN:
+                    word |= mask[j, i]
+                    n += 1
+                peak = max(peak, value)
+            else:
+                clean[j, i] = np.float32(0.0)
+    return word, n, peak
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _psf_flux(image, variance, mask, reject, value, ix, iy, result):
+    """Flux under the PSF (value, on the frame's pixels): sum(P d) / sum(P^2); rejected pixels are left out.
+
+    All pixels weigh alike, so that the weights know nothing of the noise. False if less than half of the PSF is seen.
+    """
+    ny, nx = image.shape
+    m = value.shape[0]
+    half = m // 2
+    dot = power = noise = whole = 0.0
+    for attempt in range(2):
+        dot = power = noise = whole = 0.0
+        for j in range(m):
+            jj = iy - half + j
+            for i in range(m):
+                ii = ix - half + i
+                p = value[j, i]
+                whole += p * p
+                if jj < 0 or jj >= ny or ii < 0 or ii >= nx or (attempt == 0 and mask[jj, ii] & reject):
+                    continue
+                power += p * p
+                dot += p * image[jj, ii]
+                noise += p * p * variance[jj, ii]
+        if power >= 0.5 * whole:
+            break
+    if not power > 0.2 * whole:
+        return False
+    result[0] = dot / power
+    result[1] = np.sqrt(noise) / power
+    return True
+
+
+@numba.njit(cache=True, nogil=True)
+def _around(mask, x, y, reach):
+    """Mask bits within `reach` pixels of a place (a square), and whether it leaves the frame."""
+    ny, nx = mask.shape
+    word = 0
+    off = False
+    for j in range(int(np.floor(y + 0.5)) - reach, int(np.floor(y + 0.5)) + reach + 1):
+        for i in range(int(np.floor(x + 0.5)) - reach, int(np.floor(x + 0.5)) + reach + 1):
+            if 0 <= j < ny and 0 <= i < nx:
+                word |= mask[j, i]
+            else:
+                off = True
+    return word, off
+
+
+@numba.njit(cache=True, nogil=True)
+def _measure(image, clean, variance, mask, basin, blend_of, kinds, keys, xs, ys, boxes, start, share, coefficient,
+             order, psf_moments, sky_sigma, photon, radii, half_core, sky_bad, space, out, aper, aper_err, words, flags,
+             n_pixel):  # fmt: skip
+    ny, nx = image.shape
+    m = coefficient.shape[1]
+    half = m // 2
+    term = np.empty(coefficient.shape[0])
+    stamp = np.empty((m, m))
+    value = np.empty((m, m))
+    slope = np.empty((2, m, m))
+    scratch = np.empty((2, m + 2 * HALF, m))
+    place = np.empty(8)
+    moments = np.empty(5)
+    sums = np.empty(6)
+    pair = np.empty(2)
+    ellipse = np.empty(3)
+    ring = np.empty(20000, np.float32)
+    for k in range(len(xs)):
+        kind = kinds[k]
+        word, n, peak = _insert(clean, image, mask, basin, blend_of, kind, keys[k], boxes[k], start, share, True)
+        flag = 0
+        out[k, :] = np.nan
+        n_pixel[k] = n
+        out[k, 17] = peak
+        pxx = psf_moments[k, 0]
+        pyy = psf_moments[k, 1]
+        pxy = psf_moments[k, 2]
+        sigma = np.sqrt(0.5 * (pxx + pyy))
+        fill_terms(xs[k], ys[k], order, nx, ny, term)
+        fill_stamp(coefficient, term, stamp)
+        sky2 = sky_sigma[k] ** 2
+        status = fit_star(clean, variance, mask, REJECT, stamp, sky2, photon, xs[k], ys[k], half_core,
+                          max(2.0, 1.5 * sigma), space, place)  # fmt: skip
+        x = xs[k]
+        y = ys[k]
+        if status == 0:
+            x = place[0]
+            y = place[1]
+            out[k, 2] = np.sqrt(place[3])
+            out[k, 3] = np.sqrt(place[4])
+            out[k, 4] = place[5]
+        else:
+            flag |= CENTROID_BAD
+        out[k, 0] = x
+        out[k, 1] = y
+        around, off = _around(mask, x, y, 3)
+        words[k, 0] = word
+        words[k, 1], _ = _around(mask, x, y, 1)
+        words[k, 2] = around
+        if off:
+            flag |= EDGE
+        # PSF flux
+        ix = int(np.floor(x + 0.5))
+        iy = int(np.floor(y + 0.5))
+        shift_core(stamp, x - ix, y - iy, half, value, slope[0], slope[1], scratch)
+        if _psf_flux(clean, variance, mask, REJECT, value, ix, iy, pair):
+            flux = pair[0]
+            snr = flux / pair[1]
+            if status == 0 and snr > 2.0:
+                # a fitted place is where the noise helps: by one sigma^2 / flux on average for its two coordinates
+                flux *= 1.0 - 1.0 / (snr * snr)
+            out[k, 8] = flux
+            out[k, 9] = pair[1]
+        else:
+            flag |= PSF_FLUX_BAD
+            snr = 0.0
+        # adaptive moments and Gaussian flux
+        if adapt(clean, x, y, sigma, 50, max(2.0, sigma), moments):
+            out[k, 5] = moments[2]
+            out[k, 6] = moments[3]
+            out[k, 7] = moments[4]
+            weighted_sums(clean, moments[0], moments[1], moments[2], moments[3], moments[4], 50, sums)
+            child = sums[0]
+            out[k, 10] = 2.0 * child
+            weighted_sums(image, moments[0], moments[1], moments[2], moments[3], moments[4], 50, sums)
+            if sums[0] > 0.0:
+                out[k, 15] = 1.0 - child / sums[0]
+            # w^2 is a Gaussian of half the covariance
+            weighted_sums(variance, moments[0], moments[1], 0.5 * moments[2], 0.5 * moments[3], 0.5 * moments[4],
+                          50, sums)  # fmt: skip
+            out[k, 11] = 2.0 * np.sqrt(max(sums[0], 0.0))
+            if status == 0 and snr > 10.0:
+                # a broad source has a flatter top: its place is as much less certain
+                ratio = 2.0 * (pxx + pyy) / (pxx + pyy + moments[2] + moments[3])
+                if ratio < 1.0:
+                    out[k, 2] /= ratio
+                    out[k, 3] /= ratio
+                    out[k, 4] /= ratio * ratio
+        else:
+            flag |= SHAPE_BAD | GAUSS_FLUX_BAD
+            moments[2] = pxx
+            moments[3] = pyy
+            moments[4] = pxy
+        if not kron(clean, variance, x, y, moments[2], moments[3], moments[4], 1.2533 * sigma, ellipse):
+            flag |= KRON_FLUX_BAD
+        out[k, 12] = ellipse[0]
+        out[k, 13] = ellipse[1]
+        out[k, 14] = ellipse[2]
+        circles(clean, variance, x, y, radii, aper[k], aper_err[k])
+        if not np.isfinite(aper[k, REFERENCE]):
+            flag |= APER_FLUX_BAD
+        out[k, 16] = annulus(image, mask, sky_bad, basin, x, y, 7.0 * sigma, 15.0 * sigma, ring)
+        flags[k] = flag
+        _insert(clean, image, mask, basin, blend_of, kind, keys[k], boxes[k], start, share, False)
+
+
+def pixel_flags(words: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Flag words (n,) from mask words (n, 3) of the footprint, within 1 pix and within 3 pix of the centroid."""
+    flags = np.zeros(len(words), np.int64)
+    for plane, any_flag, center_flag in PIXEL_FLAGS:
+        bit = 1 << planes.BIT[plane]
+        seen = (words[:, 0] & bit) != 0
+        if any_flag == "edge":
+            seen |= (words[:, 2] & bit) != 0
+        flags[seen] |= bits.word(any_flag)
+        if center_flag:
+            flags[(words[:, 1] & bit) != 0] |= bits.word(any_flag, center_flag)
+    return flags
+
+
+def measure(
+    image: npt.NDArray[np.float32],
+    variance: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.int32],
+    basin: npt.NDArray[np.int32],
+    blend_of: npt.NDArray[np.int64],
+    targets: Targets,
+    children: Children,
+    psf: Psf,
+    photon: float,
+) -> dict[str, npt.NDArray[np.generic]]:
+    """Measure all targets.
+
+    Each is put alone into a frame from which all footprints were wiped (as hscPipe does, but wiped to zero instead of
+    noise: nothing random, and the variance plane still counts their noise), measured and wiped again.
+    Returns the COLUMNS, `aper` and `aper_err` (n, 10), `flags` and `n_pixel`.
+    """
+    n = len(targets.x)
+    clean = np.where(basin >= 0, np.float32(0.0), image)
+    sigma = float(np.sqrt(0.5 * np.median(targets.psf_moments[:, :2].sum(axis=1)))) if n else 1.0
+    half_core = max(3, min(psf.size // 2, int(np.ceil(3.0 * sigma))))
+    out, words = np.empty((n, N_COLUMN)), np.zeros((n, 3), np.int64)
+    aper, aper_err = np.empty((n, len(RADII))), np.empty((n, len(RADII)))
+    flags, n_pixel = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    sky_bad = int(planes.word("BAD", "SAT", "INTRP", "NO_DATA", "EDGE", "UNMASKEDNAN"))
+    _measure(
+        image, clean, variance, mask, basin, blend_of, targets.kind, targets.key, targets.x, targets.y, targets.box,
+        children.start, children.share, psf.coefficient, psf.order, targets.psf_moments, targets.sky_sigma, photon,
+        np.array(RADII), half_core, sky_bad, workspace(half_core), out, aper, aper_err, words, flags, n_pixel,
+    )  # fmt: skip
+    result: dict[str, npt.NDArray[np.generic]] = {name: out[:, k] for k, name in enumerate(COLUMNS)}
+    return result | {"aper": aper, "aper_err": aper_err, "flags": flags | pixel_flags(words), "n_pixel": n_pixel}

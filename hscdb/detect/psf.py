@@ -1,0 +1,204 @@
+"""The PSF from its stars: every pixel of the stamp a polynomial over the frame, by iterated residuals."""
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from hscdb.detect.centroid import fit_star, workspace
+from hscdb.image import mask as planes
+from hscdb.image import moments
+from hscdb.image.psf import Psf, constant, gaussian, n_term
+from hscdb.image.resample import HALF, shift_core
+
+REJECT = int(planes.word("BAD", "SAT", "CR", "NO_DATA", "UNMASKEDNAN"))
+SNR_CAP = 200.0  # a star brighter than this weighs no more: what is left is the PSF's own change, not photons
+MODEL_ERROR = 0.01  # of a pixel's model: part of the PSF that an order-2 polynomial does not follow
+STARS_PER_TERM = 3
+
+
+@dataclass(frozen=True)
+class PsfStars:
+    """Stars of the PSF, arrays (n,): place [pix], snr, flux, is_reserved, is_rejected; sizes [pix] and ellipticities of
+    star and PSF, reduced chi2 (NaN for a Gaussian PSF)."""
+
+    x: npt.NDArray[np.float64]
+    y: npt.NDArray[np.float64]
+    snr: npt.NDArray[np.float64]
+    flux: npt.NDArray[np.float64]
+    is_reserved: npt.NDArray[np.bool_]
+    is_rejected: npt.NDArray[np.bool_]
+    star_sigma: npt.NDArray[np.float64]
+    psf_sigma: npt.NDArray[np.float64]
+    star_e: npt.NDArray[np.float64]
+    psf_e: npt.NDArray[np.float64]
+    chi2: npt.NDArray[np.float64]
+
+
+@numba.njit(cache=True, nogil=True)
+def _residuals(image, variance, mask, reject, stamps, sky_variance, photon, model_error, place, half_core, space, out, centred, fitted):
+    """Residual of every star from its PSF, moved back to the stamp's centre, over the star's flux.
+
+    place   : (n, 3) x, y, flux; refitted if fitted, else taken as given (first turn).
+    out     : (n,) reduced chi2 of the core.
+    centred : (n, m, m) residuals / flux, m = size of a PSF stamp. The fit is judged and clipped per pixel.
+    """
+    ny, nx = image.shape
+    n_star, m, _ = stamps.shape
+    half = m // 2
+    wide = half + HALF
+    result = np.empty(8)
+    core = np.empty((2 * wide + 1, 2 * wide + 1))
+    value = np.empty((m, m))
+    slope = np.empty((2, m, m))
+    scratch = np.empty((2, m + 2 * HALF, m))
+    for k in range(n_star):
+        if fitted:
+            status = fit_star(
+                image, variance, mask, reject, stamps[k], sky_variance, photon, place[k, 0], place[k, 1],
+                half_core, 2.0, space, result,
+            )  # fmt: skip
+            if status != 0:
+                out[k] = np.nan
+                centred[k] = 0.0
+                continue
+            place[k, :] = result[:3]
+        x = place[k, 0]
+        y = place[k, 1]
+        flux = place[k, 2]
+        ix = int(np.floor(x + 0.5))
+        iy = int(np.floor(y + 0.5))
+        shift_core(stamps[k], x - ix, y - iy, half, value, slope[0], slope[1], scratch)
+        core[:] = 0.0
+        chi2 = 0.0
+        n = 0
+        for j in range(-wide, wide + 1):
+            for i in range(-wide, wide + 1):
+                jj = iy + j
+                ii = ix + i
+                if jj < 0 or jj >= ny or ii < 0 or ii >= nx or mask[jj, ii] & reject:
+                    continue
+                model = 0.0
+                if fitted and abs(j) <= half and abs(i) <= half:
+                    model = flux * value[j + half, i + half]
+                elif fitted:
+                    continue
+                r = image[jj, ii] - model
+                if fitted:
+                    noise2 = sky_variance + photon * max(model, 0.0) + (model_error * model) ** 2
+                    if abs(j) <= half_core and abs(i) <= half_core:
+                        chi2 += r * r / noise2
+                        n += 1
+                    bound = 5.0 * np.sqrt(noise2) + 0.1 * model  # a neighbour or a hit, not the PSF
+                    r = min(max(r, -bound), bound)
+                core[j + wide, i + wide] = r / flux
+        out[k] = chi2 / max(n - 3, 1)
+        shift_core(core, ix - x, iy - y, half, value, slope[0], slope[1], scratch)
+        centred[k] = value
+
+
+def choose_order(n_star: int, order: int) -> int:
+    """Largest order up to `order` that n_star stars support (three per term); -1 if there is no star."""
+    while order > 0 and n_star < STARS_PER_TERM * n_term(order):
+        order -= 1
+    return order if n_star > 0 else -1
+
+
+def fit(
+    image: npt.NDArray[np.float32],
+    variance: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.int32],
+    place: npt.NDArray[np.float64],
+    snr: npt.NDArray[np.float64],
+    sigma: float,
+    sky_variance: float,
+    photon: float,
+    order: int,
+    is_reserved: npt.NDArray[np.bool_],
+    half: int,
+    n_turn: int = 4,
+) -> tuple[Psf, PsfStars]:
+    """Fit the PSF of a frame to its stars.
+
+    Minimise sum_stars w |D_s / F_s - sum_k u^i v^j C_k|^2 per pixel of the stamp, D_s being a star's pixels moved to
+    the stamp's centre; w = 1 / (1 / snr^2 + 1 / 200^2). It is done on residuals: star minus PSF at its place on its own
+    pixels, moved back and fitted, so that masked pixels and neighbours (clipped at 5 sigma) drop out and the error of
+    the interpolation is undone by the next turn. Stars of large chi2 are rejected each turn (median + 4 scatters).
+
+    place : (n, 3) x, y [pix], flux. sigma : their size [pix]. photon : variance per unit of flux. is_reserved : not used.
+    half  : half size of the stamp. Returns the PSF and its stars; a Gaussian of `sigma` if no star is left.
+    """
+    shape = (image.shape[0], image.shape[1])
+    size = 2 * half + 1
+    n_star = len(place)
+    place = place.copy()
+    rejected = np.zeros(n_star, np.bool_)
+    half_core = min(half, int(np.ceil(3.0 * sigma)))
+    space = workspace(half_core)
+    chi2, centred = np.full(n_star, np.nan), np.zeros((n_star, size, size))
+    psf = gaussian(sigma, shape, half)
+    for turn in range(n_turn + 1):
+        stamps = psf.at_many(place[:, 0], place[:, 1])
+        _residuals(
+            image, variance, mask, REJECT, stamps, sky_variance, photon, MODEL_ERROR, place, half_core, space, chi2,
+            centred, turn > 0,
+        )  # fmt: skip
+        free = ~is_reserved
+        if turn > 1:
+            known = chi2[free & ~rejected & np.isfinite(chi2)]
+            middle = np.median(known) if len(known) else 1.0
+            limit = middle + 4.0 * max(1.4826 * np.median(np.abs(known - middle)) if len(known) else 0.0, 0.25)
+            rejected = ~(chi2 < max(limit, 2.0))
+        elif turn == 1:
+            rejected = ~np.isfinite(chi2)
+        used = free & ~rejected
+        fit_order = choose_order(int(used.sum()), order)
+        if fit_order < 0:
+            psf = gaussian(sigma, shape, half)
+            break
+        if turn == n_turn:
+            break
+        design = psf._terms(place[used, 0], place[used, 1], fit_order)
+        weight = 1.0 / (1.0 / snr[used] ** 2 + 1.0 / SNR_CAP**2)
+        normal = design.T @ (design * weight[:, None])
+        update = np.linalg.solve(normal, (design * weight[:, None]).T @ centred[used].reshape(int(used.sum()), -1))
+        update = update.reshape(-1, size, size)
+        if turn > 0:
+            old = psf.coefficient
+            n = min(len(old), len(update))
+            update[:n] += old[:n]
+        # the mean of the stamps is 1; at() renormalises at every place
+        psf = Psf(update / update[0].sum(), fit_order, "pixel" if fit_order > 0 else "constant", shape)
+    return psf, _judge(image, place, snr, psf, is_reserved, rejected, chi2, half)
+
+
+def _judge(image, place, snr, psf, is_reserved, rejected, chi2, half):  # type: ignore[no-untyped-def]
+    """Sizes and ellipticities of stars and PSF."""
+    n_star = len(place)
+    star_moments = np.full((n_star, 3), np.nan)
+    ny, nx = image.shape
+    for k in range(n_star):
+        ix, iy = int(place[k, 0] + 0.5), int(place[k, 1] + 0.5)
+        if half <= ix < nx - half and half <= iy < ny - half:
+            cut = image[None, iy - half : iy + half + 1, ix - half : ix + half + 1]
+            star_moments[k] = moments.stamp_moments(cut)[0, 2:]
+    psf_moments = psf.moments(place[:, 0], place[:, 1]) if n_star else np.empty((0, 3))
+    sizes, shapes = [], []
+    for m in (star_moments, psf_moments):
+        trace = m[:, 0] + m[:, 1]
+        sizes.append(np.maximum(m[:, 0] * m[:, 1] - m[:, 2] ** 2, 0.0) ** 0.25)
+        shapes.append(np.stack([(m[:, 0] - m[:, 1]) / trace, 2 * m[:, 2] / trace], axis=1))
+    return PsfStars(
+        place[:, 0], place[:, 1], snr, place[:, 2], is_reserved, rejected, sizes[0], sizes[1], shapes[0], shapes[1], chi2
+    )
+
+
+def fallback(sigma: float, shape: tuple[int, int], half: int) -> tuple[Psf, PsfStars]:
+    """A Gaussian PSF of `sigma` pixels and no stars."""
+    none, flag = np.zeros(0), np.zeros(0, np.bool_)
+    stars = PsfStars(none, none, none, none, flag, flag, none, none, np.zeros((0, 2)), np.zeros((0, 2)), none)
+    return gaussian(sigma, shape, half), stars
+
+
+__all__ = ["PsfStars", "choose_order", "constant", "fallback", "fit"]

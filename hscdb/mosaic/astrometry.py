@@ -1,0 +1,225 @@
+"""The joint astrometric fit: visit polynomials, CCD places and all star positions at once.
+
+Observation k (visit e, CCD c, star s) lies at field place F = D(u, v) (camera distortion D, [pix]) and
+
+    (xi, eta) = sum_j a_ej T_j(F / S)            plane of visit e
+    u = u_c + du_c + cos.. (x, y)                CCD c shifted by (du, dv) and turned by dphi about its centre.
+
+Minimised is, with every star's place free,
+
+    sum_k |place_k - star_s(k) - pm_s (t_k - t_s)|^2 / (C_k + floor^2)  +  sum_ref |star - ref|^2 / (C_ref + floor_ref^2)
+    + weak priors on coefficients and CCD terms,
+
+in the local (east, north) frame of each star [mas], by Gauss-Newton with stars eliminated (schur.py). Unknowns:
+2 n_terms per visit, 3 per CCD. Gauge: without references the frame of the first calibrations' mean is kept by the
+priors on the coefficients (0.5 arcsec at degree 0, falling with degree); the three (shift, shift, turn) common
+motions of all CCDs, which the visits' polynomials can undo, and the soft ones are held by the CCD priors (0.5 pix,
+0.2 mrad). Size: 12 visits of order 5 and 100 CCDs give 804 unknowns.
+
+Sources: Bernstein et al. 2017 (PASP 129, 074503), DMTN-036; hscPipe's mosaic for the parameterisation.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hscdb.errors import DataError
+from hscdb.mosaic import basis, robust, schur
+from hscdb.mosaic.model import Astrometry, Bools, Floats, Geometry, Ints, Observations, References
+from hscdb.mosaic.places import LEVER_PIX, MAS, Options, State, inverse, quadratic, start
+
+_N_SOFT = 4  # passes with Huber weights before the hard cut; the coefficients have settled to < 1 mas by then
+_MOVING_MAS = 1.0  # a fit that still moves by more at the end has not converged
+_SETTLED_MAS = 0.01  # largest move of a detection at which the fit counts as converged
+
+
+def supported(obs: Observations, may: Bools, options: Options) -> Ints:
+    """(n_visit,) order that each visit's usable stars support: at least n_star_per_term stars per term."""
+    n = np.bincount(obs.visit[may], minlength=obs.visits.size)
+    orders = np.zeros(obs.visits.size, np.int64)
+    for e in range(obs.visits.size):
+        order = options.order
+        while order > 0 and n[e] < options.n_star_per_term * basis.n_terms(order):
+            order -= 1
+        orders[e] = order
+    if (n == 0).any():
+        empty = ", ".join(str(v) for v in obs.visits[n == 0])
+        raise DataError(
+            f"mosaic: no star of visit {empty} can be used (0 found, at least 1 needed). "
+            f"Leave it out with --where \"visit <> {obs.visits[n == 0][0]}\", or match again with a larger radius.",
+            code="too_few_stars",
+        )
+    return orders
+
+
+def fit(
+    obs: Observations,
+    refs: References,
+    geometry: Geometry,
+    crval: Floats,
+    epoch_mjd: Floats,
+    rotation: Floats,
+    options: Options,
+    has_distortion: bool,
+) -> Astrometry:
+    """Solve the joint astrometry of all visits; the module's text says what is minimised.
+
+    crval     : (n_visit, 2) tangent point of each visit [deg]; epoch_mjd (n_visit,).
+    rotation  : (n_obs, 2, 2) matrix from CCD axes to the focal plane's u, v.
+
+    Raises DataError: too_few_stars (a visit without a usable star), singular_fit, no_convergence.
+    """
+    may = (obs.reason == "") & ~obs.is_reserved
+    visit_order = supported(obs, may, options)
+    state = State(obs, refs, geometry, crval, epoch_mjd, start(obs, geometry, crval, options, has_distortion), options)
+    active = _active(obs, may, visit_order, options)
+    ridge, first = _priors(obs, options), state.coefficients.copy()
+    floor = options.floor_mas or 0.0
+    soft, before = np.ones(obs.x.size), np.full(obs.x.size, -1.0)
+    n_iteration = 0
+    while True:
+        n_iteration += 1
+        now = _pass(state, obs, may, soft, floor, rotation, ridge, first, active)
+        good = may & (soft > 0) & (now.share > 0.02)
+        if options.floor_mas is None and n_iteration <= 2 * _N_SOFT:
+            axis_variance = 0.5 * (now.variance[:, 0] + now.variance[:, 2])
+            square = (now.residual[good] ** 2).sum(axis=1)
+            floor = robust.floor(square, axis_variance[good], now.share[good], 2, 200.0)
+        chi2 = quadratic(now.residual, inverse(now.variance + np.array([floor**2, 0.0, floor**2])))
+        soft = robust.factor(chi2 / np.maximum(now.share, 0.05), 2, options.clip_sigma, n_iteration < _N_SOFT)
+        is_same = np.array_equal(before > 0, soft > 0)
+        before = soft
+        if (now.travel < _SETTLED_MAS and n_iteration > 2 * _N_SOFT - 2 and is_same) or (
+            n_iteration >= options.n_iteration_max
+        ):
+            break
+    if now.travel > _MOVING_MAS:
+        raise DataError(
+            f"mosaic: the astrometric fit still moves by {now.travel:.2f} mas after {n_iteration} passes "
+            f"({_MOVING_MAS:.0f} mas allowed). Lower mosaic.astrometry_order, or leave out the visit with the largest "
+            "residuals.",
+            code="no_convergence",
+        )
+    return _solution(state, obs, visit_order, crval, now, may & (soft > 0), chi2, floor, active, n_iteration)
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """What one Gauss-Newton pass leaves: arrays as in model.Astrometry, `share` = 1 - leverage (n_obs,)."""
+
+    residual: Floats
+    variance: Floats
+    share: Floats
+    star_covariance: Floats
+    ref_weight: Floats
+    ref_residual: Floats
+    spread: Floats
+    travel: float
+
+
+def _pass(
+    state: State, obs: Observations, may: Bools, soft: Floats, floor: float, rotation: Floats, ridge: Floats,
+    first: Floats, active: Bools,
+) -> _Pass:
+    """Linearise, solve, move coefficients, CCDs and stars. Reserved stars follow their own detections only."""
+    offset, turn, columns = state.linearize()
+    variance = state.covariance(rotation)
+    weight = inverse(variance + np.array([floor**2, 0.0, floor**2])) * soft[:, None]
+    ref_weight, ref_offset = state.reference()
+    ref_weight[np.unique(obs.star[obs.is_reserved])] = 0.0
+    h, g = schur.reduce_positions(
+        obs.start, obs.visit, obs.ccd, state.x, state.y, state.options.order, obs.visits.size, obs.ccds.size,
+        turn, weight * may[:, None], columns, offset, ref_weight, ref_offset,
+    )  # fmt: skip
+    pull = np.concatenate([np.radians(first - state.coefficients).ravel() * MAS, -_as_pix(state.ccd_terms).ravel()])
+    step, spread = schur.solve(h, g, ridge, pull, active)
+    _apply(state, step, obs.visits.size)
+    moved, _, _ = state.linearize()
+    free = weight * (obs.reason == "")[:, None]
+    shift, star_covariance = _star_means(obs, free, moved, ref_weight, ref_offset)
+    state.move_stars(shift)
+    mean, ref_mean = 0.5 * (free[:, 0] + free[:, 2]), 0.5 * (ref_weight[:, 0] + ref_weight[:, 2])
+    share = 1.0 - robust.leverage(obs.star, mean, ref_mean, obs.stars.size)
+    travel = float(np.abs(moved - offset)[may].max())
+    return _Pass(moved - shift[obs.star], variance, share, star_covariance, ref_weight, ref_offset - shift, spread, travel)
+
+
+def _as_pix(ccd_terms: Floats) -> Floats:
+    return ccd_terms * np.array([1.0, 1.0, LEVER_PIX])
+
+
+def _active(obs: Observations, may: Bools, visit_order: Ints, options: Options) -> Bools:
+    """Which unknowns the data support: terms up to each visit's order; CCDs with at least 6 usable detections."""
+    degree = basis.degrees(options.order)
+    visits = np.stack([np.tile(degree <= order, 2) for order in visit_order])
+    n = np.bincount(obs.ccd[may], minlength=obs.ccds.size)
+    is_ccd = (n >= 6) & options.solve_ccd & (obs.ccds.size > 1)
+    return np.concatenate([visits.ravel(), np.repeat(is_ccd, 3)])
+
+
+def _priors(obs: Observations, options: Options) -> Floats:
+    """Inverse prior variances: coefficients [mas^-2], CCD terms [pix^-2]."""
+    degree = basis.degrees(options.order)
+    sigma = 1000.0 * options.coefficient_prior_arcsec / (1.0 + degree) ** 1.5
+    visits = np.tile(np.tile(sigma**-2.0, 2), obs.visits.size)
+    ccd = np.array([1.0, 1.0, (0.5 / (2e-4 * LEVER_PIX)) ** 2]) / options.ccd_prior_pix**2
+    return np.concatenate([visits, np.tile(ccd, obs.ccds.size)])
+
+
+def _apply(state: State, step: Floats, n_visit: int) -> None:
+    n = n_visit * 2 * basis.n_terms(state.options.order)
+    state.coefficients = state.coefficients + np.degrees(step[:n] / MAS).reshape(state.coefficients.shape)
+    state.ccd_terms = state.ccd_terms + step[n:].reshape(-1, 3) / np.array([1.0, 1.0, LEVER_PIX])
+    state.update_ccds()
+
+
+def _star_means(
+    obs: Observations, weight: Floats, offset: Floats, ref_weight: Floats, ref_offset: Floats
+) -> tuple[Floats, Floats]:
+    """Best shift (n_star, 2) of each star [mas] and its covariance (n_star, 3) [mas^2]; 0 for a star without weight."""
+    n = obs.stars.size
+    total = np.stack([np.bincount(obs.star, weight[:, i], n) for i in range(3)], axis=1) + ref_weight
+    pull = np.stack(
+        [
+            np.bincount(obs.star, weight[:, 0] * offset[:, 0] + weight[:, 1] * offset[:, 1], n)
+            + ref_weight[:, 0] * ref_offset[:, 0] + ref_weight[:, 1] * ref_offset[:, 1],
+            np.bincount(obs.star, weight[:, 1] * offset[:, 0] + weight[:, 2] * offset[:, 1], n)
+            + ref_weight[:, 1] * ref_offset[:, 0] + ref_weight[:, 2] * ref_offset[:, 1],
+        ],
+        axis=1,
+    )
+    has = total[:, 0] > 0
+    covariance = np.full((n, 3), np.nan)
+    covariance[has] = inverse(total[has])
+    c = np.nan_to_num(covariance)
+    shift = np.stack([c[:, 0] * pull[:, 0] + c[:, 1] * pull[:, 1], c[:, 1] * pull[:, 0] + c[:, 2] * pull[:, 1]], axis=1)
+    return shift, covariance
+
+
+def _solution(
+    state: State, obs: Observations, visit_order: Ints, crval: Floats, now: _Pass, used: Bools, chi2: Floats,
+    floor: float, active: Bools, n_iteration: int,
+) -> Astrometry:
+    reason = obs.reason.copy()
+    reason[(reason == "") & obs.is_reserved] = "reserved"
+    reason[(reason == "") & ~used] = "outlier"
+    seen = np.zeros(obs.stars.size, bool)
+    seen[obs.star[used]] = True
+    is_ref = (now.ref_weight[:, 0] > 0) & seen
+    n = obs.visits.size * 2 * basis.n_terms(state.options.order)
+    notes: dict[str, Any] = {
+        "gauge": "references" if is_ref.any() else "mean of the first calibrations",
+        "largest_move_mas": round(now.travel, 5),
+        "reduced_visits": {str(obs.visits[e]): int(o) for e, o in enumerate(visit_order) if o < state.options.order},
+        "ccds_held": [int(c) for i, c in enumerate(obs.ccds) if not active[n + 3 * i]],
+    }
+    return Astrometry(
+        crval=crval, coefficients=state.coefficients, order=state.options.order, visit_order=visit_order,
+        ccd_terms=state.ccd_terms,
+        ccd_terms_err=np.sqrt(now.spread[n:].reshape(-1, 3)) / np.array([1.0, 1.0, LEVER_PIX]),
+        star=state.star, star_covariance=now.star_covariance, residual=now.residual, is_used=used, reason=reason,
+        floor_mas=floor, chi2=float(chi2[used].sum() + quadratic(now.ref_residual, now.ref_weight)[is_ref].sum()),
+        dof=int(2 * used.sum() + 2 * is_ref.sum() - active.sum() - 2 * seen.sum()),
+        n_parameter=int(active.sum()), n_iteration=n_iteration, n_ref=int(is_ref.sum()), notes=notes,
+    )  # fmt: skip

@@ -1,0 +1,251 @@
+"""The joint photometric fit: visit zero points, CCD scales, focal-plane fields and all star magnitudes at once.
+
+With m the instrumental magnitude after the pixel-area correction (m = -2.5 log10 counts - 2.5 log10 J), minimised is
+
+    sum_k (m_k + f_e + g_c + C(u, v) + P_e(u, v) - m_s)^2 / (sigma_k^2 + floor^2)
+    + sum_ref (m_s - m_ref)^2 / (sigma_ref^2 + floor_ref^2) + priors,
+
+f_e zero point of visit e, g_c offset of CCD c, C a Chebyshev field of order `order` common to all visits (the
+illumination error of the flat), P_e one of order `visit_order` per visit (clouds, seeing); m_s the star, free. The
+star magnitudes are eliminated (schur.py). Signs are those of hscPipe's mosaic: all terms are added to m.
+
+Gauge: every field and offset has a Gaussian prior around 0 (30 mmag for C and g_c, 10 mmag for P_e), the zero points
+one of 0.3 mag around the first calibration's; that makes the modes regular which are singular in mosaic (per-visit
+fields without references, sky gradients), at no measurable cost where the data decide. Afterwards the weighted mean of
+g_c goes to f_e and C + P_e is given its zero at u = v = 0. Unknowns: n_visit (1 + terms(visit_order) - 1) + n_ccd +
+terms(order) - 1: 12 visits, 100 CCDs, orders 7 and 2: 207.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hscdb.mosaic import basis, robust, schur
+from hscdb.mosaic.model import Bools, Floats, Flux, Geometry, Ints, Observations, References
+
+_N_SOFT = 4  # passes with Huber weights before the hard cut
+_SETTLED_MAG = 1e-6
+_FIRST_FLOOR_MAG = 0.002  # only for the first pass; measured afterwards
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of the fit; see mosaic/stage.py for their meaning."""
+
+    order: int = 7
+    visit_order: int = 2
+    solve_ccd: bool = True
+    n_iteration_max: int = 20
+    clip_sigma: float = 5.0
+    ref_floor_mag: float = 0.01
+    floor_mag: float | None = None
+    field_prior_mag: float = 0.03
+    visit_field_prior_mag: float = 0.01
+    ccd_prior_mag: float = 0.03
+    zero_prior_mag: float = 0.3
+    n_star_per_term: float = 3.0
+
+
+@dataclass(frozen=True)
+class _Design:
+    """Columns of the unknowns: [zero points][common field][visit fields][CCD offsets] and the factors per observation."""
+
+    column: Ints
+    entry: Floats
+    ridge: Floats
+    active: Bools
+    n_common: int
+    n_field: int
+
+
+def fit(
+    obs: Observations, refs: References, geometry: Geometry, mag: Floats, zero_start: Floats, options: Options
+) -> Flux:
+    """Solve the joint photometry of all visits; the module's text says what is minimised.
+
+    mag        : (n_obs,) instrumental magnitude with the pixel-area correction.
+    zero_start : (n_visit,) zero point of the first calibration (NaN: none; the visits' median is taken).
+
+    Raises DataError singular_fit.
+    """
+    is_free = (obs.reason == "") & np.isfinite(mag) & np.isfinite(obs.mag_err)
+    may = is_free & ~obs.is_reserved
+    design = _design(obs, geometry, may, options)
+    state = _State(obs, refs, design, np.where(is_free, mag, 0.0), is_free, _filled(zero_start), options)
+    variance = np.where(is_free, np.nan_to_num(obs.mag_err, nan=1.0) ** 2, 1.0)
+    floor = _FIRST_FLOOR_MAG if options.floor_mag is None else options.floor_mag
+    soft, before = np.ones(mag.size), np.full(mag.size, -1.0)
+    n_iteration = 0
+    while True:
+        n_iteration += 1
+        state.advance(is_free * soft / (variance + floor**2), may)
+        good = may & (soft > 0) & (state.share > 0.02)
+        if options.floor_mag is None and n_iteration <= 2 * _N_SOFT:
+            floor = robust.floor(state.residual[good] ** 2, variance[good], state.share[good], 1, 0.3)
+        chi2 = state.residual**2 / (variance + floor**2)
+        soft = robust.factor(chi2 / np.maximum(state.share, 0.05), 1, options.clip_sigma, n_iteration < _N_SOFT)
+        is_same = np.array_equal(before > 0, soft > 0)
+        before = soft
+        if (state.travel < _SETTLED_MAG and n_iteration > 2 * _N_SOFT - 2 and is_same) or (
+            n_iteration >= options.n_iteration_max
+        ):
+            break
+    return _solution(obs, options, state, is_free, may & (soft > 0), chi2, floor, n_iteration)
+
+
+class _State:
+    """The moving parts of the fit: unknowns `value` and star magnitudes `star`."""
+
+    def __init__(self, obs: Observations, refs: References, design: "_Design", mag: Floats, is_free: Bools,
+                 zero_start: Floats, options: Options) -> None:  # fmt: skip
+        self.obs, self.design, self.mag = obs, design, mag
+        self.value = np.zeros(design.ridge.size)
+        self.value[: zero_start.size] = zero_start
+        self.prior = self.value.copy()
+        self.has_ref = np.isfinite(refs.mag) & np.isfinite(refs.mag_err)
+        self.ref_mag = np.nan_to_num(refs.mag)
+        variance = np.nan_to_num(refs.mag_err, nan=1.0) ** 2 + options.ref_floor_mag**2
+        self.ref_weight = np.where(self.has_ref, 1.0 / variance, 0.0)
+        self.ref_weight[np.unique(obs.star[obs.is_reserved])] = 0.0
+        self.star = _first_stars(obs, mag + self.value[obs.visit], is_free, np.where(self.has_ref, refs.mag, np.nan))
+        self.spread = self.residual = self.share = self.total = np.zeros(0)
+        self.travel = np.inf
+
+    def advance(self, weight: Floats, may: Bools) -> None:
+        """One weighted solve of all unknowns and stars; weight (n_obs,) [mag^-2]."""
+        obs, design = self.obs, self.design
+        offset = self.mag + _field(design, self.value) - self.star[obs.star]
+        ref_offset = np.where(self.has_ref, self.ref_mag - self.star, 0.0)
+        h, g = schur.reduce_fluxes(
+            obs.start, design.column, design.entry, self.value.size, weight * may, offset, self.ref_weight, ref_offset
+        )
+        step, self.spread = schur.solve(h, g, design.ridge, self.prior - self.value, design.active)
+        self.value = self.value + step
+        offset = self.mag + _field(design, self.value) - self.star[obs.star]
+        n = obs.stars.size
+        self.total = np.bincount(obs.star, weight, n) + self.ref_weight
+        pull = np.bincount(obs.star, weight * offset, n) + self.ref_weight * ref_offset
+        shift = np.where(self.total > 0, pull / np.maximum(self.total, 1e-300), 0.0)
+        self.star = self.star + shift
+        self.residual = offset - shift[obs.star]
+        self.share = 1.0 - robust.leverage(obs.star, weight, self.ref_weight, n)
+        self.travel = float(np.abs(step).max())
+
+
+def _filled(zero_start: Floats) -> Floats:
+    """Zero points with the median of the known ones (or 0) where there is none."""
+    known = zero_start[np.isfinite(zero_start)]
+    return np.where(np.isfinite(zero_start), zero_start, np.median(known) if known.size else 0.0)
+
+
+def _design(obs: Observations, geometry: Geometry, may: Bools, options: Options) -> _Design:
+    """Columns, priors and which unknowns the data support (a visit's field needs n_star_per_term stars per term)."""
+    n_visit, n_ccd = obs.visits.size, obs.ccds.size
+    common = basis.matrix(options.order, geometry.u / geometry.scale_pix, geometry.v / geometry.scale_pix)[:, 1:]
+    visit_terms = basis.n_terms(options.visit_order) - 1
+    field = basis.matrix(options.visit_order, geometry.u / geometry.scale_pix, geometry.v / geometry.scale_pix)[:, 1:]
+    first = n_visit + common.shape[1]
+    column = np.concatenate(
+        [
+            obs.visit[:, None],
+            np.broadcast_to(np.arange(n_visit, first), common.shape),
+            first + obs.visit[:, None] * visit_terms + np.arange(visit_terms)[None, :],
+            first + n_visit * visit_terms + obs.ccd[:, None],
+        ],
+        axis=1,
+    )
+    ones = np.ones((obs.visit.size, 1))
+    entry = np.concatenate([ones, common, field, ones], axis=1)
+    n_visit_stars = np.bincount(obs.visit[may], minlength=n_visit)
+    n_ccd_stars = np.bincount(obs.ccd[may], minlength=n_ccd)
+    is_field = n_visit_stars >= options.n_star_per_term * (visit_terms + 1)
+    is_ccd = (n_ccd_stars >= 3) & options.solve_ccd & (n_ccd > 1)
+    is_common = np.full(common.shape[1], may.sum() >= options.n_star_per_term * (common.shape[1] + n_visit))
+    degree = basis.degrees(options.order)[1:]
+    ridge = np.concatenate(
+        [
+            np.full(n_visit, options.zero_prior_mag**-2.0),
+            # the illumination error is smooth: let the prior fall with the degree
+            (options.field_prior_mag / np.sqrt(degree)) ** -2.0,
+            np.full(n_visit * visit_terms, options.visit_field_prior_mag**-2.0),
+            np.full(n_ccd, options.ccd_prior_mag**-2.0),
+        ]
+    )
+    active = np.concatenate([n_visit_stars > 0, is_common, np.repeat(is_field, visit_terms), is_ccd])
+    return _Design(column.astype(np.int64), entry, ridge, active, common.shape[1], visit_terms)
+
+
+def _field(design: _Design, value: Floats) -> Floats:
+    """(n_obs,) sum of all terms [mag]."""
+    return np.einsum("ij,ij->i", design.entry, value[design.column])
+
+
+def _first_stars(obs: Observations, mag: Floats, is_free: Bools, ref: Floats) -> Floats:
+    """(n_star,) starting magnitudes: mean of the usable detections, else the reference, else 0."""
+    n = np.bincount(obs.star[is_free], minlength=obs.stars.size)
+    total = np.bincount(obs.star[is_free], mag[is_free], obs.stars.size)
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan_to_num(ref))
+
+
+def _solution(
+    obs: Observations, options: Options, state: _State, is_free: Bools, used: Bools, chi2: Floats, floor: float,
+    n_iteration: int,
+) -> Flux:
+    """Move the CCDs' mean into the zero points and give the fields their zero at the optical centre."""
+    design, value = state.design, state.value
+    n_visit, n_ccd = obs.visits.size, obs.ccds.size
+    order = max(options.order, options.visit_order)
+    fields = _fields(design, value, n_visit, order, options)
+    at_centre = fields @ basis.matrix(order, np.zeros(1), np.zeros(1))[0]
+    fields[:, 0] -= at_centre
+    last = n_visit + design.n_common + n_visit * design.n_field
+    is_ccd = design.active[last:]
+    n_used = np.bincount(obs.ccd[used], minlength=n_ccd) * is_ccd
+    mean = float((value[last:] * n_used).sum() / max(n_used.sum(), 1))
+    seen = np.zeros(obs.stars.size, bool)
+    seen[obs.star[used]] = True
+    is_ref = (state.ref_weight > 0) & seen
+    reason = obs.reason.copy()
+    reason[(reason == "") & ~is_free] = "no_flux"
+    reason[(reason == "") & obs.is_reserved] = "reserved"
+    reason[(reason == "") & ~used] = "outlier"
+    first = n_visit + design.n_common
+    notes: dict[str, Any] = {
+        "gauge": "references" if is_ref.any() else "mean of the first calibrations' zero points",
+        "visits_without_field": [
+            int(v) for e, v in enumerate(obs.visits) if design.n_field and not design.active[first + e * design.n_field]
+        ],
+        "has_common_field": bool(design.active[n_visit:first].any()),
+        "ccds_held": [int(c) for i, c in enumerate(obs.ccds) if not is_ccd[i]],
+    }
+    has_star = state.total > 0
+    ref_chi2 = state.ref_weight * (state.ref_mag - state.star) ** 2
+    return Flux(
+        zero=value[:n_visit] + at_centre + mean, zero_err=np.sqrt(state.spread[:n_visit]),
+        # a CCD that was not solved keeps offset 0 about the mean of the others
+        ccd=np.where(is_ccd, value[last:] - mean, 0.0), ccd_err=np.sqrt(state.spread[last:]),
+        coefficients=fields, order=order, star=np.where(has_star, state.star, np.nan),
+        star_err=np.where(has_star, 1.0 / np.sqrt(np.maximum(state.total, 1e-300)), np.nan),
+        residual=np.where(is_free, state.residual, np.nan), is_used=used, reason=reason, floor_mag=floor,
+        chi2=float(chi2[used].sum() + ref_chi2[is_ref].sum()),
+        dof=int(used.sum() + is_ref.sum() - design.active.sum() - seen.sum()),
+        n_parameter=int(design.active.sum()), n_iteration=n_iteration, n_ref=int(is_ref.sum()), notes=notes,
+    )  # fmt: skip
+
+
+def _fields(design: _Design, value: Floats, n_visit: int, order: int, options: Options) -> Floats:
+    """(n_visit, n_terms(order)) coefficients of the common field plus each visit's own."""
+    first = n_visit + design.n_common
+    common = basis.square(options.order, np.concatenate([[0.0], value[n_visit:first]]))
+    out = np.zeros((n_visit, basis.n_terms(order)))
+    for e in range(n_visit):
+        own = basis.square(
+            options.visit_order,
+            np.concatenate([[0.0], value[first + e * design.n_field : first + (e + 1) * design.n_field]]),
+        )
+        whole = np.zeros((order + 1, order + 1))
+        whole[: common.shape[0], : common.shape[0]] += common
+        whole[: own.shape[0], : own.shape[0]] += own
+        out[e] = basis.flat(whole)
+    return out

@@ -1,0 +1,146 @@
+"""What the joint fits are given and what they return: plain frozen arrays, sorted by star."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Detections of stars, sorted by star; n_obs of each unless said otherwise.
+
+    star, visit, ccd : indices into `stars`, `visits`, `ccds`.
+    x, y             : pixels on the CCD, 0-based.
+    covariance       : (n_obs, 3) of x, y: xx, xy, yy [pix^2], without error floor.
+    ra, dec          : [deg] by the first calibration.
+    mag, mag_err     : instrumental magnitude -2.5 log10(e-) and its one sigma; NaN where the flux is not usable.
+    is_reserved      : of a reserved star; never in a fit.
+    reason           : why an observation may not enter a fit ("" = it may).
+    """
+
+    stars: Ints
+    visits: Ints
+    ccds: Ints
+    star: Ints
+    visit: Ints
+    ccd: Ints
+    x: Floats
+    y: Floats
+    covariance: Floats
+    ra: Floats
+    dec: Floats
+    mag: Floats
+    mag_err: Floats
+    is_reserved: Bools
+    reason: npt.NDArray[np.object_]
+
+    @property
+    def start(self) -> Ints:
+        """(n_star + 1,) first observation of each star."""
+        return np.searchsorted(self.star, np.arange(self.stars.size + 1)).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class References:
+    """Reference of each star, (n_star,) arrays with NaN where there is none.
+
+    ra, dec [deg] at `epoch_mjd`; covariance (n_star, 3) [mas^2] of east, north; pm (n_star, 2) [mas/yr], zero if not
+    known; mag, mag_err in the filter's system, color term applied.
+    """
+
+    ra: Floats
+    dec: Floats
+    epoch_mjd: Floats
+    covariance: Floats
+    pm: Floats
+    mag: Floats
+    mag_err: Floats
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Places of the observations in the focal plane, from the camera description.
+
+    u, v       : (n_obs,) [pix]; field_x, field_y: (n_obs,) distortion-corrected place, field angle / pixel scale [pix].
+    jacobian   : (n_obs, 2, 2) d(field)/d(u, v).
+    lever      : (n_obs, 2) place relative to the CCD's centre [pix].
+    scale_pix  : field distance that maps to 1 in the Chebyshev bases.
+    arcsec     : pixel scale [arcsec/pix].
+    """
+
+    u: Floats
+    v: Floats
+    field_x: Floats
+    field_y: Floats
+    jacobian: Floats
+    lever: Floats
+    scale_pix: float
+    arcsec: float
+
+
+@dataclass(frozen=True)
+class Astrometry:
+    """Solution of the astrometric fit.
+
+    crval           : (n_visit, 2) tangent points [deg].
+    coefficients    : (n_visit, 2, n_terms) of xi, eta [deg].
+    order           : of the basis; visit_order (n_visit,): order that each visit's stars support.
+    ccd_terms, _err : (n_ccd, 3) shift u, v [pix] and turn [rad].
+    star            : (n_star, 3) unit vectors; star_covariance (n_star, 3) [mas^2] of east, north.
+    residual        : (n_obs, 2) detection minus star, east and north [mas], for every observation.
+    is_used, reason : of every observation.
+    floor_mas       : error floor per axis that makes the residuals of the fit consistent.
+    """
+
+    crval: Floats
+    coefficients: Floats
+    order: int
+    visit_order: Ints
+    ccd_terms: Floats
+    ccd_terms_err: Floats
+    star: Floats
+    star_covariance: Floats
+    residual: Floats
+    is_used: Bools
+    reason: npt.NDArray[np.object_]
+    floor_mas: float
+    chi2: float
+    dof: int
+    n_parameter: int
+    n_iteration: int
+    n_ref: int
+    notes: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Flux:
+    """Solution of the photometric fit: mag = mag_inst - 2.5 log10(J) + zero + ccd + P(u, v).
+
+    zero, zero_err : (n_visit,) [mag] at the optical centre; ccd, ccd_err: (n_ccd,) [mag], weighted mean 0.
+    coefficients   : (n_visit, n_terms(order)) Chebyshev coefficients of P in u/scale, v/scale; P(0, 0) = 0.
+    star, star_err : (n_star,) [mag], NaN if not observed; residual (n_obs,) [mag] detection minus star.
+    """
+
+    zero: Floats
+    zero_err: Floats
+    ccd: Floats
+    ccd_err: Floats
+    coefficients: Floats
+    order: int
+    star: Floats
+    star_err: Floats
+    residual: Floats
+    is_used: Bools
+    reason: npt.NDArray[np.object_]
+    floor_mag: float
+    chi2: float
+    dof: int
+    n_parameter: int
+    n_iteration: int
+    n_ref: int
+    notes: dict[str, object] = field(default_factory=dict)

@@ -1,0 +1,192 @@
+"""Where detections and stars lie: the linearised observation equations of the astrometric fit (see astrometry.py)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hscdb.mosaic import basis
+from hscdb.mosaic.model import Floats, Geometry, Observations, References
+
+MAS = 180.0 * 3600.0 * 1000.0 / np.pi  # mas per radian
+LEVER_PIX = 1000.0  # the turn is fitted in pix at this distance, so that its column is like those of the shifts
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of the fit; see mosaic/stage.py for their meaning."""
+
+    order: int = 5
+    solve_ccd: bool = True
+    n_iteration_max: int = 20
+    clip_sigma: float = 5.0
+    ref_floor_mas: float = 1.0
+    floor_mas: float | None = None
+    coefficient_prior_arcsec: float = 0.5
+    ccd_prior_pix: float = 0.5
+    n_star_per_term: float = 2.0
+
+
+def tangent(crval: Floats) -> tuple[Floats, Floats, Floats]:
+    """Unit vectors (centre, east, north), each (n, 3), at (ra, dec) [deg] of shape (n, 2)."""
+    ra, dec = np.radians(crval[:, 0]), np.radians(crval[:, 1])
+    centre = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
+    east = np.stack([-np.sin(ra), np.cos(ra), np.zeros_like(ra)], axis=1)
+    return centre, east, np.cross(centre, east)
+
+
+def _dot(a: Floats, b: Floats) -> Floats:
+    return np.einsum("ij,ij->i", a, b)
+
+
+def vectors(ra: Floats, dec: Floats) -> Floats:
+    """(n, 3) unit vectors of positions [deg]."""
+    return tangent(np.stack([ra, dec], axis=1))[0]
+
+
+def start(obs: Observations, geometry: Geometry, crval: Floats, options: Options, has_distortion: bool) -> Floats:
+    """First coefficients (n_visit, 2, n_terms) [deg]: each visit's polynomial through its first calibration.
+
+    Terms above the first order get a prior of 0.2 arcsec when the camera's distortion is known, else of 60 arcsec
+    (DECam's distortion reaches 30 arcsec at the edge of its field), so that a visit with few CCDs stays sane.
+    """
+    terms = basis.n_terms(options.order)
+    degree = basis.degrees(options.order)
+    prior = np.where(degree <= 1, 3600.0, 0.2 if has_distortion else 60.0) / 3600.0
+    centre, east, north = tangent(crval)
+    place = vectors(obs.ra, obs.dec)
+    out = np.zeros((obs.visits.size, 2, terms))
+    for e in range(obs.visits.size):
+        k = np.flatnonzero(obs.visit == e)
+        design = basis.matrix(options.order, geometry.field_x[k] / geometry.scale_pix, geometry.field_y[k] / geometry.scale_pix)
+        depth = place[k] @ centre[e]
+        wanted = np.degrees(np.stack([place[k] @ east[e], place[k] @ north[e]]) / depth)
+        weight = np.ones(k.size)
+        for _ in range(4):
+            normal = (design * weight[:, None]).T @ design / (0.05 / 3600.0) ** 2 + np.diag(prior**-2.0)
+            out[e] = np.linalg.solve(normal, (design * weight[:, None]).T @ wanted.T / (0.05 / 3600.0) ** 2).T
+            miss = np.hypot(*(wanted - out[e] @ design.T))
+            sigma = 1.4826 * np.median(miss[weight > 0]) / 1.1774 if (weight > 0).any() else 0.0
+            weight = (miss <= max(4.0 * sigma, 1e-3 / 3600.0)).astype(np.float64)
+    return out
+
+
+class State:
+    """The moving parts of the fit: coefficients, CCD places, star places. Used by `astrometry.fit` alone."""
+
+    def __init__(self, obs: Observations, refs: References, geometry: Geometry, crval: Floats, epoch_mjd: Floats,
+                 coefficients: Floats, options: Options) -> None:
+        self.obs, self.refs, self.geometry, self.options = obs, refs, geometry, options
+        self.centre, self.east, self.north = tangent(crval)
+        self.coefficients = coefficients
+        self.ccd_terms = np.zeros((obs.ccds.size, 3))
+        self.x = geometry.field_x / geometry.scale_pix
+        self.y = geometry.field_y / geometry.scale_pix
+        self.start = obs.start
+        self.has_ref = np.isfinite(refs.ra)
+        n_star = obs.stars.size
+        count = np.maximum(np.bincount(obs.star, minlength=n_star), 1)
+        mean = np.stack([np.bincount(obs.star, a, n_star) / count for a in vectors(obs.ra, obs.dec).T], axis=1)
+        self.star = mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
+        # stars are described at the epoch of their reference, or at the mean epoch of their detections
+        mean_epoch = np.bincount(obs.star, epoch_mjd[obs.visit], n_star) / count
+        self.star_epoch = np.where(self.has_ref, refs.epoch_mjd, mean_epoch)
+        years = (epoch_mjd[obs.visit] - self.star_epoch[obs.star]) / 365.25
+        self.motion = np.nan_to_num(refs.pm)[obs.star] * years[:, None]
+        self.update_ccds()
+
+    def update_ccds(self) -> None:
+        """Basis arguments at the present CCD places."""
+        g, c = self.geometry, self.ccd_terms[self.obs.ccd]
+        du = c[:, 0] - c[:, 2] * g.lever[:, 1]
+        dv = c[:, 1] + c[:, 2] * g.lever[:, 0]
+        self.x = (g.field_x + g.jacobian[:, 0, 0] * du + g.jacobian[:, 0, 1] * dv) / g.scale_pix
+        self.y = (g.field_y + g.jacobian[:, 1, 0] * du + g.jacobian[:, 1, 1] * dv) / g.scale_pix
+
+    def linearize(self) -> tuple[Floats, Floats, Floats]:
+        """offset (n_obs, 2) model minus star [mas], turn (n_obs, 2, 2), ccd columns (n_obs, 2, 3) [mas per pix]."""
+        obs, order, scale = self.obs, self.options.order, self.geometry.scale_pix
+        model = np.empty((obs.x.size, 2))
+        slope = np.empty((obs.x.size, 2, 2))
+        for e in range(obs.visits.size):
+            k = np.flatnonzero(obs.visit == e)
+            design = basis.matrix(order, self.x[k], self.y[k])
+            for axis in range(2):
+                model[k, axis] = design @ self.coefficients[e, axis]
+                gx, gy = basis.gradient(order, self.coefficients[e, axis], self.x[k], self.y[k])
+                slope[k, axis, 0], slope[k, axis, 1] = gx / scale, gy / scale
+        c, east, north = self.centre[obs.visit], self.east[obs.visit], self.north[obs.visit]
+        s_centre = self.star[obs.star]
+        s_east, s_north = self.local_axes()
+        s_east, s_north = s_east[obs.star], s_north[obs.star]
+        moved = s_centre + (self.motion[:, :1] * s_east + self.motion[:, 1:] * s_north) / MAS
+        depth = _dot(moved, c)
+        xi, eta = _dot(moved, east) / depth, _dot(moved, north) / depth
+        # d(xi, eta)/d(east, north of the star), then its inverse
+        a00 = (_dot(s_east, east) - xi * _dot(s_east, c)) / depth
+        a01 = (_dot(s_north, east) - xi * _dot(s_north, c)) / depth
+        a10 = (_dot(s_east, north) - eta * _dot(s_east, c)) / depth
+        a11 = (_dot(s_north, north) - eta * _dot(s_north, c)) / depth
+        det = a00 * a11 - a01 * a10
+        turn = np.empty((obs.x.size, 2, 2))
+        turn[:, 0, 0], turn[:, 0, 1], turn[:, 1, 0], turn[:, 1, 1] = a11 / det, -a01 / det, -a10 / det, a00 / det
+        miss = np.stack([np.radians(model[:, 0]) - xi, np.radians(model[:, 1]) - eta], axis=1) * MAS
+        offset = np.einsum("kij,kj->ki", turn, miss)
+        # mas on the sky per pix of the focal plane
+        plate = np.einsum("kij,kjl,klm->kim", turn, np.radians(slope) * MAS, self.geometry.jacobian)
+        columns = np.empty((obs.x.size, 2, 3))
+        columns[:, :, :2] = plate
+        lever = np.stack([-self.geometry.lever[:, 1], self.geometry.lever[:, 0]], axis=1) / LEVER_PIX
+        columns[:, :, 2] = np.einsum("kij,kj->ki", plate, lever)
+        self.plate = plate
+        return offset, turn, columns
+
+    def local_axes(self) -> tuple[Floats, Floats]:
+        """East and north unit vectors (n_star, 3) at the stars."""
+        s = self.star
+        east = np.stack([-s[:, 1], s[:, 0], np.zeros(s.shape[0])], axis=1)
+        length = np.linalg.norm(east, axis=1, keepdims=True)
+        east = np.where(length > 1e-12, east / np.maximum(length, 1e-12), np.array([0.0, 1.0, 0.0]))
+        return east, np.cross(s, east)
+
+    def covariance(self, rotation: Floats) -> Floats:
+        """(n_obs, 3) covariance of the detections on the sky [mas^2]; rotation (n_obs, 2, 2) CCD axes -> u, v."""
+        m = np.einsum("kij,kjl->kil", self.plate, rotation)
+        cx, cxy, cy = self.obs.covariance.T
+        return np.stack(
+            [
+                m[:, 0, 0] ** 2 * cx + 2 * m[:, 0, 0] * m[:, 0, 1] * cxy + m[:, 0, 1] ** 2 * cy,
+                m[:, 0, 0] * m[:, 1, 0] * cx + (m[:, 0, 0] * m[:, 1, 1] + m[:, 0, 1] * m[:, 1, 0]) * cxy
+                + m[:, 0, 1] * m[:, 1, 1] * cy,
+                m[:, 1, 0] ** 2 * cx + 2 * m[:, 1, 0] * m[:, 1, 1] * cxy + m[:, 1, 1] ** 2 * cy,
+            ],
+            axis=1,
+        )
+
+    def move_stars(self, shift: Floats) -> None:
+        """Shift the stars by (n_star, 2) east, north [mas]."""
+        east, north = self.local_axes()
+        moved = self.star + (shift[:, :1] * east + shift[:, 1:] * north) / MAS
+        self.star = moved / np.linalg.norm(moved, axis=1, keepdims=True)
+
+    def reference(self) -> tuple[Floats, Floats]:
+        """ref_weight (n_star, 3) and ref_offset (n_star, 2) at the present star places."""
+        n_star = self.obs.stars.size
+        weight, offset = np.zeros((n_star, 3)), np.zeros((n_star, 2))
+        i = np.flatnonzero(self.has_ref)
+        east, north = self.local_axes()
+        d = vectors(self.refs.ra[i], self.refs.dec[i]) - self.star[i]
+        offset[i, 0], offset[i, 1] = _dot(d, east[i]) * MAS, _dot(d, north[i]) * MAS
+        floor2 = self.options.ref_floor_mas**2
+        weight[i] = inverse(self.refs.covariance[i] + np.array([floor2, 0.0, floor2]))
+        return weight, offset
+
+
+def inverse(c: Floats) -> Floats:
+    """(n, 3) inverses 00, 01, 11 of symmetric 2 x 2 matrices (n, 3)."""
+    det = c[:, 0] * c[:, 2] - c[:, 1] ** 2
+    return np.stack([c[:, 2] / det, -c[:, 1] / det, c[:, 0] / det], axis=1)
+
+
+def quadratic(r: Floats, w: Floats) -> Floats:
+    """(n,) r^T W r for r (n, 2) and W (n, 3)."""
+    return w[:, 0] * r[:, 0] ** 2 + 2 * w[:, 1] * r[:, 0] * r[:, 1] + w[:, 2] * r[:, 1] ** 2

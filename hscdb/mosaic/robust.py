@@ -1,0 +1,74 @@
+"""Weights that outliers cannot bend: measured error floors, Huber first, then a hard cut."""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import brentq
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+_MEDIAN_CHI2 = {1: 0.4549, 2: 1.3863}  # medians of the chi-square distributions of 1 and 2 degrees of freedom
+_HUBER = {1: 1.345, 2: 1.8}  # 95 % efficiency on Gaussian residuals of 1 and 2 dimensions
+
+
+def leverage(star: Ints, weight: Floats, ref_weight: Floats, n_star: int) -> Floats:
+    """(n_obs,) part of an observation's variance that its own star position takes up: w_k / (sum w + w_ref).
+
+    A star seen twice has residuals sqrt(2) too small; 1 - leverage is the share that is left.
+    """
+    total = np.bincount(star, weight, n_star) + ref_weight
+    return np.where(weight > 0, weight / np.maximum(total[star], 1e-300), 0.0)
+
+
+def floor(square: Floats, variance: Floats, share: Floats, dimension: int, largest: float) -> float:
+    """Error floor f (one sigma per axis) for which the median of square / ((variance + f^2) share) is the Gaussian one.
+
+    square   : (n,) squared residuals, summed over the axes; variance (n,) per axis without floor; share (n,) 1 - leverage.
+    largest  : upper bound; returned when even that does not explain the residuals. 0 when none is needed.
+    """
+    if square.size < 20:
+        return 0.0
+    target = _MEDIAN_CHI2[dimension]
+
+    def excess(f: float) -> float:
+        return float(np.median(square / ((variance + f * f) * np.maximum(share, 0.05)))) - target
+
+    if excess(0.0) <= 0:
+        return 0.0
+    if excess(largest) >= 0:
+        return largest
+    return float(brentq(excess, 0.0, largest, xtol=largest * 1e-5))
+
+
+def factor(chi2: Floats, dimension: int, clip_sigma: float, is_soft: bool) -> Floats:
+    """(n,) factor on the weights: Huber's while the fit is still moving (is_soft), then 1 or 0 at clip_sigma."""
+    r = np.sqrt(chi2)
+    if is_soft:
+        return np.minimum(1.0, _HUBER[dimension] / np.maximum(r, 1e-12))
+    # the same tail probability as clip_sigma in one dimension
+    limit = clip_sigma if dimension == 1 else np.sqrt(clip_sigma**2 + 2.0)
+    return (r <= limit).astype(np.float64)
+
+
+def connected(star: Ints, visit: Ints, has_ref: Bools, n_visit: int) -> Ints:
+    """(n_visit,) group of each visit: visits that share stars, or that have reference stars, are in one group.
+
+    Group 0 is the one with the references, if there are any, else the largest.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    n_star = has_ref.size
+    # bipartite graph of visits, stars and one node for the reference frame
+    rows = np.concatenate([visit, np.full(int(has_ref.sum()), n_visit + n_star)])
+    columns = np.concatenate([n_visit + star, n_visit + np.flatnonzero(has_ref)])
+    graph = coo_matrix((np.ones(rows.size), (rows, columns)), shape=(n_visit + n_star + 1,) * 2)
+    _, label = connected_components(graph, directed=False)
+    visit_label = label[:n_visit]
+    if has_ref.any() and (visit_label == label[-1]).any():
+        first = label[-1]
+    else:
+        first = np.bincount(visit_label).argmax()
+    groups = [first] + [g for g in np.unique(visit_label) if g != first]
+    return np.array([groups.index(g) for g in visit_label], np.int64)

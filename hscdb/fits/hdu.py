@@ -145,35 +145,39 @@ def scan(path: Path) -> Iterator[Hdu]:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file.", code="no_file")
-    size = path.stat().st_size
     with path.open("rb") as file:
-        start = 0
-        while start < size:
-            raw = b""
-            while True:
-                file.seek(start + len(raw))
-                block = file.read(BLOCK)
-                if start == 0 and not raw and not block.startswith(b"SIMPLE  ="):
-                    raise InputError(f"{path}: not a FITS file (it does not begin with SIMPLE).", code="not_fits")
-                if len(block) < BLOCK:
-                    raise InputError(
-                        f"{path}: a header ends with the file ({start + len(raw) + len(block)} bytes). Fetch it anew.",
-                        code="truncated_fits",
-                    )
-                raw += block
-                if any(block[at : at + 8] == b"END     " for at in range(0, BLOCK, 80)):
-                    break
-            header = fits.Header.fromstring(raw)
-            data_start = start + len(raw)
-            n_byte = _data_bytes(header)
-            if data_start + n_byte > size:
+        yield from scan_stream(file, path.stat().st_size, str(path))
+
+
+def scan_stream(file: BinaryIO, size: int, path: str) -> Iterator[Hdu]:
+    """The same for an open file (or bytes in memory) of `size` bytes; `path` is what messages call it."""
+    start = 0
+    while start < size:
+        raw = b""
+        while True:
+            file.seek(start + len(raw))
+            block = file.read(BLOCK)
+            if start == 0 and not raw and not block.startswith(b"SIMPLE  ="):
+                raise InputError(f"{path}: not a FITS file (it does not begin with SIMPLE).", code="not_fits")
+            if len(block) < BLOCK:
                 raise InputError(
-                    f"{path}: truncated ({size} bytes; its headers announce {data_start + n_byte}). Fetch it anew.",
+                    f"{path}: a header ends with the file ({start + len(raw) + len(block)} bytes). Fetch it anew.",
                     code="truncated_fits",
                 )
-            end = data_start + n_byte + -n_byte % BLOCK
-            yield Hdu(str(header.get("EXTNAME", "")).strip().upper(), start, data_start, end, header)
-            start = end
+            raw += block
+            if any(block[at : at + 8] == b"END     " for at in range(0, BLOCK, 80)):
+                break
+        header = fits.Header.fromstring(raw)
+        data_start = start + len(raw)
+        n_byte = _data_bytes(header)
+        if data_start + n_byte > size:
+            raise InputError(
+                f"{path}: truncated ({size} bytes; its headers announce {data_start + n_byte}). Fetch it anew.",
+                code="truncated_fits",
+            )
+        end = data_start + n_byte + -n_byte % BLOCK
+        yield Hdu(str(header.get("EXTNAME", "")).strip().upper(), start, data_start, end, header)
+        start = end
 
 
 def read_pixels(path: Path, hdu: Hdu) -> npt.NDArray[Any]:

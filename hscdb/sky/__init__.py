@@ -1,0 +1,1 @@
+"""The sky: directions, tangent planes, world coordinates, pixel numbers and tracts."""

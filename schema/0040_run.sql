@@ -27,6 +27,7 @@ CREATE TABLE task (
     tract        integer,
     filter       text,
     status       text NOT NULL DEFAULT 'todo' CHECK (status IN ('todo', 'running', 'done', 'failed')),
+    selection    text,
     reason       text,
     message      text,
     funnel       jsonb,
@@ -50,6 +51,7 @@ COMMENT ON COLUMN task.ccd          IS '[-] {meta.id;instr.det} CCD, if the unit
 COMMENT ON COLUMN task.tract        IS '[-] {meta.id;pos} tract, if the unit has one';
 COMMENT ON COLUMN task.filter       IS '[-] {meta.id;instr.filter} filter, if the unit has one';
 COMMENT ON COLUMN task.status       IS '[-] {meta.code.status} todo, running, done or failed';
+COMMENT ON COLUMN task.selection    IS '[-] {meta.note} frames a tract was restricted to; NULL when it takes all it has';
 COMMENT ON COLUMN task.reason       IS '[-] {meta.code.error} reason code of a failure';
 COMMENT ON COLUMN task.message      IS '[-] {meta.note} sentence on the failure: who, what, what to do';
 COMMENT ON COLUMN task.funnel       IS '[-] {meta.number} how many entered and left each cut: {name: count}';

@@ -1,0 +1,1 @@
+"""Stage isr: raw frame -> clean image in electrons."""

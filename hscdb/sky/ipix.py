@@ -5,7 +5,7 @@ may differ in its last bit from one mathematics library to another. Scheme of Ko
 the numbers equal those of the extension, bit for bit, where both use the same tangent.
 """
 
-from math import atan, atan2, cos, degrees, fmod, hypot, pi, sin, tan
+from math import atan, atan2, cos, degrees, hypot, pi, sin, tan
 
 import numpy as np
 from numba import njit
@@ -65,10 +65,10 @@ def _ang2ipix(ra, dec):  # type: ignore[no-untyped-def]
             out[n] = -1
             continue
         if a < 0.0:
-            a = fmod(a, 360.0) + 360.0
+            a = np.fmod(a, 360.0) + 360.0
         elif a > 360.0:
-            a = fmod(a, 360.0)
-        quarter = int(fmod((a + 45.0) / 90.0, 4.0))
+            a = np.fmod(a, 360.0)
+        quarter = int(np.fmod((a + 45.0) / 90.0, 4.0))
         rho = _D * (a - 90.0 * quarter)
         t = tan(_D * d)
         face, x, y = quarter + 1, tan(rho), t / cos(rho)

@@ -4,18 +4,18 @@ CREATE DOMAIN finite8 AS double precision CHECK (VALUE > '-Infinity' AND VALUE <
 CREATE DOMAIN finite4 AS real             CHECK (VALUE > '-Infinity' AND VALUE < 'Infinity');
 
 CREATE TABLE flag_doc (
-    kind     text     NOT NULL CHECK (kind IN ('source', 'pixel')),
-    bit      smallint NOT NULL CHECK (bit BETWEEN 0 AND 62),
-    name     text     NOT NULL,
-    meaning  text     NOT NULL,
-    PRIMARY KEY (kind, bit),
+    kind        text     NOT NULL CHECK (kind IN ('source', 'pixel')),
+    bit_number  smallint NOT NULL CHECK (bit_number BETWEEN 0 AND 62),
+    name        text     NOT NULL,
+    meaning     text     NOT NULL,
+    PRIMARY KEY (kind, bit_number),
     UNIQUE (kind, name)
 );
-COMMENT ON TABLE  flag_doc          IS 'Meaning of the bits of source.flags (kind source) and of the pixel masks (kind pixel)';
-COMMENT ON COLUMN flag_doc.kind     IS '[-] {meta.code.class} which flag word: source or pixel';
-COMMENT ON COLUMN flag_doc.bit      IS '[-] {meta.number} bit number, counted from 0; never reassigned';
-COMMENT ON COLUMN flag_doc.name     IS '[-] {meta.id} name of the flag';
-COMMENT ON COLUMN flag_doc.meaning  IS '[-] {meta.note} what a set bit says';
+COMMENT ON TABLE  flag_doc             IS 'Meaning of the bits of source.flags (kind source) and of the pixel masks (kind pixel)';
+COMMENT ON COLUMN flag_doc.kind        IS '[-] {meta.code.class} which flag word: source or pixel';
+COMMENT ON COLUMN flag_doc.bit_number  IS '[-] {meta.number} bit number, counted from 0; never reassigned';
+COMMENT ON COLUMN flag_doc.name        IS '[-] {meta.id} name of the flag';
+COMMENT ON COLUMN flag_doc.meaning     IS '[-] {meta.note} what a set bit says';
 
 -- Zones of 8" in declination (Gray, Nieto-Santisteban & Szalay 2007): every sky index is a btree on (sky_zone(dec), ra).
 CREATE FUNCTION sky_zone(double precision) RETURNS integer

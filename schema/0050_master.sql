@@ -22,8 +22,8 @@ CREATE TABLE master (
     validity        daterange NOT NULL CHECK (NOT isempty(validity)),
     path            text NOT NULL,
     n_input         integer NOT NULL,
-    level           finite8 NOT NULL,
-    level_err       finite8,
+    mean_level      finite8 NOT NULL,
+    mean_level_err  finite8,
     EXCLUDE USING gist (
         int8range(run_id, run_id, '[]') WITH &&,
         int4range(master_kind_id, master_kind_id, '[]') WITH &&,
@@ -43,15 +43,15 @@ COMMENT ON COLUMN master.calib_date      IS '[-] {time.epoch} middle night of it
 COMMENT ON COLUMN master.validity        IS '[-] {time.period} nights for which it holds';
 COMMENT ON COLUMN master.path            IS '[-] {meta.ref.uri;meta.file} file, relative to the repository';
 COMMENT ON COLUMN master.n_input         IS '[-] {meta.number} raw frames combined';
-COMMENT ON COLUMN master.level           IS '[-] {stat.mean} mean level: electrons (bias), electrons per second (dark), normalisation (flat)';
-COMMENT ON COLUMN master.level_err       IS '[-] {stat.error} scatter of the inputs'' levels';
+COMMENT ON COLUMN master.mean_level      IS '[-] {stat.mean} mean level: adu (bias), electrons per second (dark), response over the mean of the mosaic (flat)';
+COMMENT ON COLUMN master.mean_level_err  IS '[-] {stat.error} scatter of the inputs'' levels';
 
 CREATE TABLE master_input (
     master_id  bigint NOT NULL REFERENCES master ON DELETE CASCADE,
     visit      bigint NOT NULL,
     ccd        integer NOT NULL,
-    level      finite8 NOT NULL,
-    weight     finite8 NOT NULL,
+    mean_level  finite8 NOT NULL,
+    weight      finite8 NOT NULL,
     PRIMARY KEY (master_id, visit),
     FOREIGN KEY (visit, ccd) REFERENCES frame
 );
@@ -59,5 +59,5 @@ COMMENT ON TABLE  master_input            IS 'The frames a master was built from
 COMMENT ON COLUMN master_input.master_id  IS '[-] {meta.id} master';
 COMMENT ON COLUMN master_input.visit      IS '[-] {meta.id;obs} visit';
 COMMENT ON COLUMN master_input.ccd        IS '[-] {meta.id;instr.det} CCD';
-COMMENT ON COLUMN master_input.level      IS '[electron] {stat.mean} clipped mean of the frame';
-COMMENT ON COLUMN master_input.weight     IS '[-] {stat.weight} weight or scale applied to the frame';
+COMMENT ON COLUMN master_input.mean_level IS '[electron] {stat.mean} median of the frame';
+COMMENT ON COLUMN master_input.weight     IS '[-] {stat.weight} what the frame was divided by: seconds (dark), electrons at the mean of the mosaic (flat), 1 (bias)';

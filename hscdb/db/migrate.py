@@ -234,14 +234,14 @@ def _use_q3c_extension(raw: psycopg.Connection[Any], q3c: str, known: dict[str, 
 def _fill_flag_doc(connection: Connection) -> None:
     """Copy the meaning of the flag bits from the code; a bit that is there already is only given its present text."""
     rows = [
-        {"kind": kind, "bit": bit, "name": name, "meaning": meaning}
+        {"kind": kind, "bit_number": bit, "name": name, "meaning": meaning}
         for kind, table in (("source", flags.FLAGS), ("pixel", mask.PLANES))
         for name, bit, meaning in table
     ]
     connection.execute(
         text(
-            "INSERT INTO flag_doc (kind, bit, name, meaning) VALUES (:kind, :bit, :name, :meaning)"
-            " ON CONFLICT (kind, bit) DO UPDATE SET name = excluded.name, meaning = excluded.meaning"
+            "INSERT INTO flag_doc (kind, bit_number, name, meaning) VALUES (:kind, :bit_number, :name, :meaning)"
+            " ON CONFLICT (kind, bit_number) DO UPDATE SET name = excluded.name, meaning = excluded.meaning"
             " WHERE (flag_doc.name, flag_doc.meaning) <> (excluded.name, excluded.meaning)"
         ),
         rows,

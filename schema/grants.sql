@@ -1,0 +1,39 @@
+-- Three roles, made where the migrating user may make roles: hscdb_owner may change the schema, hscdb_pipeline may fill
+-- it, hscdb_reader may look. They cannot log in; give them to people: GRANT hscdb_reader TO alice.
+-- Roles belong to the whole server; what they may do is granted in each database, to readers table by table.
+DO $$
+DECLARE
+    wanted text;
+BEGIN
+    FOREACH wanted IN ARRAY ARRAY['hscdb_owner', 'hscdb_pipeline', 'hscdb_reader'] LOOP
+        BEGIN
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
+            END IF;
+        EXCEPTION WHEN insufficient_privilege OR duplicate_object OR unique_violation THEN
+            NULL;  -- not ours to make, or another database's migration made it at the same moment
+        END;
+    END LOOP;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'hscdb_owner') THEN
+        EXECUTE format('GRANT ALL ON SCHEMA %I TO hscdb_owner', current_schema());
+        EXECUTE format('GRANT ALL ON ALL TABLES IN SCHEMA %I TO hscdb_owner', current_schema());
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'hscdb_pipeline') THEN
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO hscdb_pipeline', current_schema());
+        EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I TO hscdb_pipeline',
+                       current_schema());
+        REVOKE INSERT, UPDATE, DELETE ON schema_version, schema_text, flag_doc FROM hscdb_pipeline;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'hscdb_reader') THEN
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO hscdb_reader', current_schema());
+        GRANT SELECT ON
+            flag_doc, camera, ccd, amplifier, filter, color_term, visit, frame, frame_header, run, task, product,
+            master_kind, master, master_input, frame_isr, frame_quality, source, psf_star,
+            ref_catalog, ref_file, ref_star, ref_flux, source_sky, source_ref,
+            skymap, tract, patch, frame_tract, frame_patch, star, star_member, star_ref,
+            wcs_solution, flux_scale, mosaic_solution, mosaic_visit, mosaic_ccd, star_solution, star_residual,
+            calibrated_source, qa_metric, schema_version,
+            column_doc, frame_info, progress
+        TO hscdb_reader;
+    END IF;
+END $$;

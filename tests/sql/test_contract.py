@@ -1,0 +1,107 @@
+"""Every file of sql/ is prepared by the server: its parameters and columns have the types that its header declares."""
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import Connection, text
+
+from hscdb.db import header, queries, types
+from hscdb.db.engine import driver
+from hscdb.errors import SchemaError
+
+
+def columns_of(raw: psycopg.Connection, statement: header.Statement) -> dict[str, str] | None:
+    """Names and types of the columns that the server gives for a statement; None if it gives no rows."""
+    result = raw.pgconn.describe_prepared(b"contract")
+    if not result.nfields:
+        return None
+    names = [(result.fname(index) or b"").decode() for index in range(result.nfields)]
+    oids = [result.ftype(index) for index in range(result.nfields)]
+    kinds = [raw.execute("SELECT format_type(%s, NULL)", [oid]).fetchone()[0] for oid in oids]
+    return dict(zip(names, kinds, strict=True))
+
+
+def disagreements(raw: psycopg.Connection, statement: header.Statement) -> list[str]:
+    """What header and server say differently on a statement; [] if all is well."""
+    try:
+        with raw.transaction(force_rollback=True):
+            raw.execute(sql.SQL("PREPARE contract AS ") + sql.SQL(header.for_prepare(statement)))
+            row = raw.execute(
+                "SELECT CAST(parameter_types AS text[]) FROM pg_prepared_statements WHERE name = 'contract'"
+            ).fetchone()
+            found = columns_of(raw, statement)
+            raw.execute("DEALLOCATE contract")
+    except psycopg.Error as error:
+        return [str(error)]
+    wrong = [
+        f":{name} is declared {kind}, the statement takes {server}"
+        for (name, kind), server in zip(statement.params.items(), row[0], strict=True)
+        if types.base(kind) != types.base(server)
+    ]
+    declared = None if statement.returns is None else {n: types.base(k) for n, k in statement.returns.items()}
+    if declared is not None and declared != found:
+        wrong.append(f"returns {found}, declared {declared}")
+    if declared is not None and found is not None and list(declared) != list(found):
+        wrong.append(f"columns come in the order {list(found)}")
+    return wrong
+
+
+@pytest.mark.parametrize("name", queries.names())
+def test_header_and_server_agree_on(name: str, connection: Connection) -> None:
+    assert disagreements(driver(connection), queries.query(name).parsed) == []
+
+
+@pytest.mark.parametrize("name", queries.names())
+def test_a_read_has_an_order(name: str) -> None:
+    statement = queries.query(name).parsed
+    if name.split("/")[1].startswith("read_"):
+        assert "ORDER BY" in statement.sql
+
+
+GOOD = """-- Visits of a band.
+-- params:  band text, night_min date
+-- returns: visit bigint, exposure_s double precision
+SELECT v.visit, v.exposure_s FROM visit AS v WHERE v.band = :band AND v.night >= :night_min ORDER BY v.visit;
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("band text", "band integer", ":band is declared integer"),
+        ("visit bigint", "visit integer", "returns"),
+        ("v.visit, v.exposure_s", "v.exposure_s, v.visit", "order"),
+        ("v.band", "v.colour", "does not exist"),
+    ],
+)
+def test_a_planted_fault_is_found(old: str, new: str, complaint: str, connection: Connection) -> None:
+    assert disagreements(driver(connection), header.parse("x/read_visits", GOOD)) == []
+    wrong = disagreements(driver(connection), header.parse("x/read_visits", GOOD.replace(old, new)))
+    assert complaint in " ".join(wrong)
+
+
+def test_a_domain_array_in_the_result_is_refused(connection: Connection) -> None:
+    """The driver knows real[], not finite4[], and would hand out text."""
+    statement = header.parse(
+        "x/read_gains", "-- G.\n-- params: none\n-- returns: gain real[]\nSELECT gain_e_per_adu AS gain FROM frame_isr"
+    )
+    assert disagreements(driver(connection), statement) != []
+
+
+def test_the_loader_refuses_what_it_cannot_bind() -> None:
+    for body in ("SELECT :x::integer AS a", "SELECT :y AS a", "SELECT 1 AS a", "SELECT :x AS a; SELECT 2", "SELECT x[1:2], :x"):
+        with pytest.raises(SchemaError) as caught:
+            header.parse("x/read_a", f"-- A.\n-- params: x integer\n-- returns: a integer\n{body}")
+        assert caught.value.code == "bad_query"
+
+
+def test_quotes_and_comments_hold_no_parameters(connection: Connection) -> None:
+    source = (
+        "-- At 12:30.\n-- params: x integer\n-- returns: a text, b integer\n"
+        "SELECT 'say :y and 50%' AS a, /* :z */ :x AS b -- :w\n WHERE 5 % 2 = 1 ORDER BY 1;"
+    )
+    statement = header.parse("x/read_a", source)
+    query = queries.Query(
+        statement, text(header.for_sqlalchemy(statement)), types.row_dtype(statement.returns or {})
+    )
+    assert query(connection, x=3).tolist() == [("say :y and 50%", 3)]

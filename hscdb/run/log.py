@@ -96,3 +96,6 @@ class Progress:
         """Take the bar away."""
         if self._bar is not None:
             self._bar.stop()
+
+
+logger = logging.getLogger("hscdb.run")

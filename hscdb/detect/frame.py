@@ -1,0 +1,316 @@
+"""One frame from clean pixels to measured sources: the order of the steps, without files or database."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from hscdb.detect import apcorr, cosmic_ray, deblend, footprint, measure, noise, star
+from hscdb.detect import psf as psf_fit
+from hscdb.detect.smooth import matched_filter
+from hscdb.errors import DataError
+from hscdb.image import background as sky
+from hscdb.image import flags as bits
+from hscdb.image import mask as planes
+from hscdb.image.plane import Image
+from hscdb.image.psf import Psf, gaussian
+
+SKY_BAD = int(planes.word("BAD", "SAT", "INTRP", "CR", "EDGE", "NO_DATA", "UNMASKEDNAN", "DETECTED", "DETECTED_NEGATIVE"))
+UNUSABLE = int(planes.word("NO_DATA", "UNMASKEDNAN"))
+GUESS_SIGMA = 1.5  # pix; 3.53 pix FWHM, hscPipe's first PSF
+FIRST_THRESHOLD = 10.0  # sigma; peaks that can be PSF stars or their neighbours
+EXACT_MARGIN = 0.9  # the map is searched to this part of the threshold, the local PSF decides
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the steps are told; names, meanings and defaults are those of stage.Config."""
+
+    background_bin_pix: int = 128
+    background_order: int = 6
+    threshold_sigma: float = 5.0
+    grow_sigma: float = 2.4
+    psf_snr_min: float = 50.0
+    psf_flux_min_e: float = 0.0
+    psf_width_min_pix: float = 0.9
+    psf_width_max_pix: float = 10.0
+    psf_order: int = 2
+    psf_reserved: float = 0.2
+    do_cosmic_ray: bool = True
+    cr_n_sigma: float = 6.0
+    cr_charge_min_e: float = 450.0
+    cr_c1: float = 2.5
+    cr_c2: float = 0.4
+    cr_n_pixel_max: int = 1_000_000
+    n_psf_star_max: int = 300
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The result for one frame.
+
+    image : background-subtracted, cosmic rays filled, DETECTED set.  columns: see measure.measure, aperture-corrected,
+    with `parent` (index of the parent or -1), `n_child`, `extendedness`, `aper_correction`.
+    """
+
+    image: Image
+    background: sky.Background
+    psf: Psf
+    stars: psf_fit.PsfStars
+    correction: apcorr.Correction
+    columns: dict[str, npt.NDArray[np.generic]]
+    n_cosmic_ray: int
+    funnel: dict[str, int] = field(default_factory=dict)
+
+
+def characterize(image: Image, limits: Limits, seed: int, tick: Callable[[str], None] = lambda step: None) -> Measured:
+    """Find and measure the sources of a frame.
+
+    image : electrons, with sky; not changed. seed : decides which PSF stars are reserved (the frame's number).
+    tick  : called with the name of each step when it is done (for benchmarks).
+    DataError `no_pixels` or `all_saturated` where there is nothing to measure. No source is not an error.
+    """
+    data, variance, mask = _usable(image)
+    background = sky.estimate(data, mask, SKY_BAD, limits.background_bin_pix, limits.background_order)
+    data -= background.render()
+    data[(mask & UNUSABLE) != 0] = 0.0
+    tick("background")
+    first, _ = matched_filter(data, gaussian(GUESS_SIGMA, image.shape).coefficient[0])
+    data, background = _resky(data, mask, first, background, limits)
+    grid = noise.sky_noise(data, variance, mask, first, limits.background_bin_pix)
+    variance = grid.variance
+    tick("first detection")
+    psf, stars = _psf(data, variance, mask, first, grid, limits, seed, background.shape)
+    del first
+    tick("psf")
+    n_ray = 0
+    if limits.do_cosmic_ray:
+        ny, nx = image.shape
+        n_ray = cosmic_ray.remove(
+            data, variance, mask, psf.at(nx / 2, ny / 2), limits.cr_n_sigma, limits.cr_charge_min_e, limits.cr_c1,
+            limits.cr_c2, n_pixel_max=limits.cr_n_pixel_max,
+        )  # fmt: skip
+    tick("cosmic rays")
+    found = _detect(data, variance, grid, psf, limits)
+    mask[found.basin >= 0] |= planes.DETECTED
+    tick("detection")
+    targets, children, parent, n_child = _targets(data, variance, found, psf, grid)
+    tick("deblending")
+    columns = measure.measure(
+        data, variance, mask, found.basin, found.blend, targets, children, psf, grid.photon
+    )
+    tick("measurement")
+    columns["parent"], columns["n_child"] = parent, n_child
+    correction = _correct(columns, stars, image.shape)
+    columns["flags"] = columns["flags"] | _kind_flags(columns, stars, parent, correction)
+    tick("aperture correction")
+    funnel = {
+        "n_peak": len(found.x),
+        "n_parent": int((n_child > 0).sum()),
+        "n_source": len(parent),
+        "n_psf_star": int((~stars.is_reserved & ~stars.is_rejected).sum()),
+        "n_psf_star_reserved": int((stars.is_reserved & ~stars.is_rejected).sum()),
+        "n_cosmic_ray": n_ray,
+    }
+    return Measured(Image(data, variance, mask), background, psf, stars, correction, columns, n_ray, funnel)
+
+
+def _usable(
+    image: Image,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.int32]]:
+    """Copies that may be written to; pixels that are not numbers are masked and zero."""
+    data = np.array(image.data, dtype=np.float32)
+    mask = image.mask & ~np.int32(planes.DETECTED | planes.DETECTED_NEGATIVE)
+    lost = ~np.isfinite(data)
+    if lost.any():
+        mask[lost] |= planes.UNMASKEDNAN
+        data[lost] = 0.0
+    hidden = int(planes.word("BAD", "NO_DATA", "UNMASKEDNAN"))
+    left = (mask & hidden) == 0
+    if not left.any():
+        raise DataError(
+            "detect: every pixel is masked as BAD, NO_DATA or not a number. Look at the frame and its masters.",
+            code="no_pixels",
+        )
+    if not ((mask & int(planes.SAT)) == 0)[left].any():
+        raise DataError(
+            "detect: every usable pixel is saturated. Leave the frame out, or look at the saturation level.",
+            code="all_saturated",
+        )
+    return data, np.array(image.variance, dtype=np.float32), mask
+
+
+def _resky(
+    data: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.int32],
+    filtered: npt.NDArray[np.float32],
+    background: sky.Background,
+    limits: Limits,
+) -> tuple[npt.NDArray[np.float32], sky.Background]:
+    """Estimate the background again without the sources that the first filter shows, and subtract what is left."""
+    covered = noise.covered(filtered, background.sigma)
+    again = sky.estimate(data, mask | covered, SKY_BAD, limits.background_bin_pix, limits.background_order)
+    surface = again.render()
+    data -= surface
+    data[(mask & UNUSABLE) != 0] = 0.0
+    filtered -= np.float32(gaussian(GUESS_SIGMA, data.shape).coefficient[0].sum() / noise.GUESS_NORM) * surface
+    return data, background.plus(again)
+
+
+def _psf(
+    data: npt.NDArray[np.float32],
+    variance: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.int32],
+    filtered: npt.NDArray[np.float32],
+    grid: "noise.SkyNoise",
+    limits: Limits,
+    seed: int,
+    shape: tuple[int, int],
+) -> tuple[Psf, psf_fit.PsfStars]:
+    """Select the stars and fit the PSF; in a sparse frame down to a third, then a fifth of the S/N asked for."""
+    peaks = footprint.find(filtered, grid.place(), variance, FIRST_THRESHOLD)
+    inner = min(15, max(4, min(shape) // 8))
+    sigma, half = GUESS_SIGMA, inner
+    for part in (1.0, 0.3, 0.2):
+        snr_min = max(limits.psf_snr_min * part, FIRST_THRESHOLD)
+        seen = star.measure(data, mask, peaks.x, peaks.y, peaks.snr, snr_min, GUESS_SIGMA, inner)
+        chosen = star.select(seen, shape, limits.psf_width_min_pix, limits.psf_width_max_pix)
+        chosen &= seen.flux >= limits.psf_flux_min_e
+        if chosen.sum() >= 25:
+            break
+    if not chosen.any():
+        return psf_fit.fallback(_typical_size(seen, limits), shape, half)
+    brightest = np.flatnonzero(chosen)[np.argsort(-seen.snr[chosen], kind="stable")][: limits.n_psf_star_max]
+    sigma = float(np.median(seen.sigma[brightest]))
+    half = int(np.clip(np.ceil(8.0 * sigma), 7, 25))
+    n = len(brightest)
+    # frames with few stars can spare none; the order of x makes the draw independent of the order of detection
+    draw = np.random.default_rng(seed).random(n)[np.argsort(np.argsort(seen.x[brightest], kind="stable"))]
+    reserved = draw < limits.psf_reserved if n >= 15 else np.zeros(n, np.bool_)
+    place = np.stack([seen.x[brightest], seen.y[brightest], seen.flux[brightest]], axis=1)
+    return psf_fit.fit(
+        data, variance, mask, place, seen.snr[brightest], sigma, grid.median**2, grid.photon, limits.psf_order,
+        reserved, half,
+    )  # fmt: skip
+
+
+def _typical_size(seen: star.Candidates, limits: Limits) -> float:
+    """Size for a Gaussian PSF: the lower quartile of the detections' sizes; the first guess without any."""
+    size = seen.sigma[(seen.sigma >= limits.psf_width_min_pix) & (seen.sigma <= limits.psf_width_max_pix)]
+    return float(np.quantile(size, 0.25)) if len(size) else GUESS_SIGMA
+
+
+def _detect(
+    data: npt.NDArray[np.float32],
+    variance: npt.NDArray[np.float32],
+    grid: "noise.SkyNoise",
+    psf: Psf,
+    limits: Limits,
+) -> footprint.Footprints:
+    """Footprints of the peaks that the local PSF sees above the threshold."""
+    ny, nx = data.shape
+    filtered, _ = matched_filter(data, psf.at(nx / 2, ny / 2))
+    sigma = float(psf.sigma(nx / 2, ny / 2)[0])
+    n_grow = round(limits.grow_sigma * sigma)
+    found = footprint.find(filtered, grid.place(), variance, EXACT_MARGIN * limits.threshold_sigma, n_grow)
+    snr = noise.local_snr(data, variance, psf, found.x, found.y)
+    return footprint.keep(found, snr >= limits.threshold_sigma)
+
+
+def _targets(
+    data: npt.NDArray[np.float32],
+    variance: npt.NDArray[np.float32],
+    found: footprint.Footprints,
+    psf: Psf,
+    grid: "noise.SkyNoise",
+) -> tuple[measure.Targets, deblend.Children, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The list of what is measured: parents first, then single sources and children. With parent index and n_child."""
+    x, y = found.x.astype(np.float64), found.y.astype(np.float64)
+    _, blend, count = np.unique(found.blend, return_inverse=True, return_counts=True)
+    member = np.flatnonzero(count[blend] > 1)
+    sigma = float(psf.sigma(data.shape[1] / 2, data.shape[0] / 2)[0])
+    children = deblend.divide(
+        data, variance, found.basin, found.blend, x, y, found.box, member, psf.at_many(x[member], y[member]), sigma
+    )
+    parents = np.flatnonzero(count > 1)
+    leader = np.array([np.flatnonzero(blend == p)[np.argmax(found.snr[blend == p])] for p in parents], np.int64)
+    kind = np.where(count[blend] > 1, measure.CHILD, measure.OWN)
+    key = np.arange(len(x))
+    key[member] = np.arange(len(member))
+    box = found.box.copy()
+    box[member] = children.box
+    parent_box = np.empty((len(parents), 4), np.int64)
+    for row, p in enumerate(parents):
+        inside = found.box[blend == p]
+        parent_box[row] = [*inside[:, :2].min(axis=0), *inside[:, 2:].max(axis=0)]
+    place = np.full(len(count), -1, np.int64)
+    place[parents] = np.arange(len(parents))
+    all_x, all_y = np.concatenate([x[leader], x]), np.concatenate([y[leader], y])
+    targets = measure.Targets(
+        np.concatenate([np.full(len(parents), measure.PARENT), kind]).astype(np.int64),
+        np.concatenate([found.blend[leader], key]).astype(np.int64),
+        all_x, all_y, np.concatenate([parent_box, box]), grid.at(all_x, all_y), psf.moments(all_x, all_y),
+    )  # fmt: skip
+    parent = np.concatenate([np.full(len(parents), -1, np.int64), place[blend]])
+    n_child = np.concatenate([count[parents], np.zeros(len(x), np.int64)]).astype(np.int64)
+    return targets, children, parent, n_child
+
+
+def _correct(
+    columns: dict[str, npt.NDArray[np.generic]], stars: psf_fit.PsfStars, shape: tuple[int, int]
+) -> apcorr.Correction:
+    """Fit the aperture corrections on the PSF stars and apply them to the PSF and Gaussian fluxes, in place."""
+    x, y = columns["x"].astype(float), columns["y"].astype(float)
+    used = star_flags(x, y, stars, columns["n_child"])
+    # the PSF was made of the used stars, but the flux ratio was not: reserved stars may judge as well as serve
+    chosen = ((used & bits.word("psf_used", "psf_reserved")) != 0) & (columns["parent"] < 0)
+    chosen = chosen if chosen.sum() >= 5 else (used & bits.word("psf_candidate")) != 0
+    aper, aper_err = columns["aper"][:, measure.REFERENCE], columns["aper_err"][:, measure.REFERENCE]
+    surfaces = []
+    for name in ("psf_flux", "gauss_flux"):
+        flux, error = columns[name].astype(float), columns[f"{name}_err"].astype(float)
+        surface = apcorr.fit(x[chosen], y[chosen], flux[chosen], error[chosen], aper[chosen], aper_err[chosen], shape)
+        factor = surface.at(x, y)
+        columns[name], columns[f"{name}_err"] = flux * factor, error * factor
+        surfaces.append((surface, factor))
+    columns["aper_correction"] = surfaces[0][1]
+    columns["star_flags"] = used
+    return surfaces[0][0]
+
+
+def star_flags(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], stars: psf_fit.PsfStars, n_child: npt.NDArray[np.generic]
+) -> npt.NDArray[np.int64]:
+    """Flags psf_candidate, psf_used and psf_reserved of the sources within 1.5 pix of a PSF star, parents excepted."""
+    flags = np.zeros(len(x), np.int64)
+    for k in range(len(stars.x)):
+        distance = np.where(n_child > 0, np.inf, np.hypot(x - stars.x[k], y - stars.y[k]))
+        best = int(np.argmin(distance)) if len(distance) else -1
+        if best < 0 or distance[best] > 1.5:
+            continue
+        names = ["psf_candidate"]
+        if not stars.is_rejected[k]:
+            names.append("psf_reserved" if stars.is_reserved[k] else "psf_used")
+        flags[best] |= bits.word(*names)
+    return flags
+
+
+def _kind_flags(
+    columns: dict[str, npt.NDArray[np.generic]],
+    stars: psf_fit.PsfStars,
+    parent: npt.NDArray[np.int64],
+    correction: apcorr.Correction,
+) -> npt.NDArray[np.int64]:
+    """Extendedness (into columns), and the flags that need more than one source or flux."""
+    psf_flux, gauss_flux = columns["psf_flux"].astype(float), columns["gauss_flux"].astype(float)
+    known = np.isfinite(psf_flux) & np.isfinite(gauss_flux)
+    columns["extendedness"] = np.where(known, np.where(0.95 * gauss_flux < psf_flux, 0.0, 1.0), np.nan)
+    flags = columns.pop("star_flags").astype(np.int64)
+    flags[~known] |= bits.word("extendedness_bad")
+    flags[parent >= 0] |= bits.word("blended")
+    blendedness = columns["blendedness"].astype(float)
+    flags[np.nan_to_num(blendedness) > 0.5] |= bits.word("blended_neighbor")
+    if correction.n_star == 0:
+        flags |= bits.word("aper_correction_bad")
+    return flags

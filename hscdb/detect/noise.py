@@ -1,0 +1,161 @@
+"""The noise of a frame: of empty sky over the field, of photons, and the S/N of a peak under the local PSF."""
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from hscdb.detect.footprint import bilinear_row
+from hscdb.image import background as sky
+from hscdb.image import mask as planes
+from hscdb.image.psf import Psf, fill_stamp, fill_terms, gaussian
+
+GUESS_NORM = float(np.sqrt(np.sum(gaussian(1.5, (1, 1)).coefficient[0] ** 2)))
+COVERED_SIGMA = 3.0  # of the filtered map: pixels of sources, left out of sky and noise
+SCALE_OK = (0.8, 1.25)  # measured over expected noise of the sky: beyond it the variance plane is scaled
+UNUSABLE = int(
+    planes.word("BAD", "SAT", "INTRP", "CR", "EDGE", "NO_DATA", "UNMASKEDNAN", "DETECTED", "DETECTED_NEGATIVE")
+)
+
+
+@dataclass(frozen=True)
+class SkyNoise:
+    """Noise of a pixel of empty sky on a grid.
+
+    sigma : (n_y, n_x) [e], at columns x and rows y; median : its median.
+    photon: variance per unit of flux in a pixel: 1 for electrons and a flat near 1, 0 where the plane knows the sky only.
+    scale : measured / given noise, by which variance was scaled (1 within SCALE_OK).
+    variance : the plane (ny, nx), positive everywhere.
+    """
+
+    sigma: npt.NDArray[np.float64]
+    x: npt.NDArray[np.float64]
+    y: npt.NDArray[np.float64]
+    median: float
+    photon: float
+    scale: float
+    variance: npt.NDArray[np.float32]
+
+    def place(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """(sigma, x, y), as footprint.find takes it."""
+        return self.sigma, self.x, self.y
+
+    def at(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Noise at pixels (x, y), bilinear."""
+        out = np.empty(len(x))
+        for k in range(len(x)):
+            row = np.empty(1)
+            bilinear_row(self.sigma, self.x - x[k], self.y, float(y[k]), row)
+            out[k] = row[0]
+        return out
+
+
+def covered(filtered: npt.NDArray[np.float32], sigma: float) -> npt.NDArray[np.int32]:
+    """DETECTED where a filtered map (kernel of square sum 1) stands out of the sky, grown by 4 pixels."""
+    hit = filtered > np.float32(COVERED_SIGMA * sigma)
+    out = np.zeros(filtered.shape, np.int32)
+    _spread(hit, 4, int(planes.DETECTED), out)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _spread(hit, reach, bit, out):
+    ny, nx = hit.shape
+    for j in range(ny):
+        for i in range(nx):
+            if not hit[j, i]:
+                continue
+            # inner pixels of a source need no box of their own
+            if 0 < j < ny - 1 and 0 < i < nx - 1 and hit[j, i - 1] and hit[j, i + 1] and hit[j - 1, i] and hit[j + 1, i]:
+                out[j, i] = bit
+                continue
+            for jj in range(max(0, j - reach), min(ny, j + reach + 1)):
+                for ii in range(max(0, i - reach), min(nx, i + reach + 1)):
+                    out[jj, ii] = bit
+
+
+def sky_noise(
+    data: npt.NDArray[np.float32],
+    variance: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.int32],
+    filtered: npt.NDArray[np.float32],
+    size: int,
+) -> SkyNoise:
+    """Noise of the sky over the frame from the variance plane, checked against the scatter of the sky itself.
+
+    Where the plane is not positive and finite the measured scatter stands in; where its sky is beyond SCALE_OK of the
+    measured one (images detrended elsewhere, in units unknown), the plane is scaled as a whole.
+    """
+    sigma0 = sky.mesh(data, mask, UNUSABLE, size)
+    measured = float(np.median(sigma0.sigma[sigma0.is_good]))
+    free = mask | covered(filtered, measured)
+    bins = sky.mesh(data, free, UNUSABLE, size)
+    seen = bins if bins.is_good.any() else sigma0
+    measured = float(np.median(seen.sigma[seen.is_good]))
+    measured = measured if measured > 0 else 1.0
+    if not _all_positive(variance):
+        variance = np.where(np.isfinite(variance) & (variance > 0), variance, np.float32(measured**2)).astype(np.float32)
+    given = sky.mesh(variance, free, UNUSABLE, size)
+    good = given.is_good & np.isfinite(seen.sigma) & (seen.sigma > 0)
+    ratio = float(np.median(seen.sigma[good] / np.sqrt(given.mean[good]))) if good.any() else 1.0
+    scale = 1.0 if SCALE_OK[0] <= ratio <= SCALE_OK[1] else ratio
+    if scale != 1.0:
+        variance = variance * np.float32(scale**2)
+    level = np.where(given.is_good, given.mean * scale**2, np.nan)
+    median = float(np.nanmedian(level)) if np.isfinite(level).any() else measured**2
+    level = np.sqrt(np.where(np.isfinite(level), level, median))
+    return SkyNoise(level, bins.x, bins.y, float(np.sqrt(median)), _photon(data, variance, mask, median), scale, variance)
+
+
+@numba.njit(cache=True, nogil=True)
+def _all_positive(variance):
+    for j in range(variance.shape[0]):
+        for i in range(variance.shape[1]):
+            if not (0.0 < variance[j, i] < np.inf):
+                return False
+    return True
+
+
+def _photon(
+    data: npt.NDArray[np.float32], variance: npt.NDArray[np.float32], mask: npt.NDArray[np.int32], sky_variance: float
+) -> float:
+    """Slope of the variance plane with the data, from every seventh row's pixels above 20 sigma."""
+    part = data[::7], variance[::7], mask[::7]
+    bright = (part[0] > 20 * np.sqrt(sky_variance)) & (part[2] & UNUSABLE == 0)
+    if bright.sum() < 20:
+        return 0.0
+    slope = float(np.median((part[1][bright] - sky_variance) / part[0][bright]))
+    return max(slope, 0.0)
+
+
+@numba.njit(cache=True, nogil=True)
+def _local_snr(data, variance, coefficient, order, x, y, out):
+    ny, nx = data.shape
+    m = coefficient.shape[1]
+    half = m // 2
+    term = np.empty(coefficient.shape[0])
+    stamp = np.empty((m, m))
+    for k in range(len(x)):
+        fill_terms(float(x[k]), float(y[k]), order, nx, ny, term)
+        fill_stamp(coefficient, term, stamp)
+        dot = power = 0.0
+        for j in range(max(0, y[k] - half), min(ny, y[k] + half + 1)):
+            for i in range(max(0, x[k] - half), min(nx, x[k] + half + 1)):
+                p = stamp[j - y[k] + half, i - x[k] + half]
+                dot += p * data[j, i]
+                power += p * p * variance[j, i]
+        out[k] = dot / np.sqrt(power) if power > 0.0 else 0.0
+
+
+def local_snr(
+    data: npt.NDArray[np.float32],
+    variance: npt.NDArray[np.float32],
+    psf: Psf,
+    x: npt.NDArray[np.int64],
+    y: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float64]:
+    """S/N of the matched filter at pixels (x, y), with the PSF and the variance there."""
+    out = np.empty(len(x))
+    _local_snr(data, variance, psf.coefficient, psf.order, x, y, out)
+    return out

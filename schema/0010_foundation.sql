@@ -18,7 +18,8 @@ COMMENT ON COLUMN flag_doc.name        IS '[-] {meta.id} name of the flag';
 COMMENT ON COLUMN flag_doc.meaning     IS '[-] {meta.note} what a set bit says';
 
 -- Zones of 8" in declination (Gray, Nieto-Santisteban & Szalay 2007): every sky index is a btree on (sky_zone(dec), ra).
+-- least() and greatest() also put a NaN somewhere (zone 81000), where no distance test lets it pass.
 CREATE FUNCTION sky_zone(double precision) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$ SELECT CAST(floor(($1 + 90.0::float8) * 450.0::float8) AS integer) $$;
+    AS $$ SELECT CAST(floor((least(greatest($1, -90.0::float8), 90.0::float8) + 90.0::float8) * 450.0::float8) AS integer) $$;
 COMMENT ON FUNCTION sky_zone(double precision) IS 'Zone of a declination: floor((dec + 90) * 450)';

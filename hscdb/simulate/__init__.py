@@ -1,0 +1,1 @@
+"""Simulated raw frames, calibration frames, reference catalogs and their truth."""

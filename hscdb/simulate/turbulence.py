@@ -1,0 +1,30 @@
+"""Displacement of the stars by the atmosphere in one exposure: a random field with a von Karman-like spectrum."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hscdb.simulate.setup import Setup, stream
+
+N_MODE = 300
+
+
+def displacement(
+    setup: Setup, visit: int, x_arcsec: NDArray[np.float64], y_arcsec: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(dX, dY) [arcsec] at field angles (n,), rms `turbulence_mas` per axis.
+
+    The gradient of a wave front, hence curl-free: the sum of plane waves displacing along their wave vectors k, drawn
+    from P(k) = k^2 (k^2 + k0^2)^(-11/6) / k with k0 = 2 pi / outer scale; the last 1/k is the averaging by the wind.
+    """
+    random = stream(setup, "turbulence", visit)
+    k0 = 2.0 * np.pi / (60.0 * setup.turbulence_scale_arcmin)
+    grid = k0 * np.geomspace(0.05, 40.0, 400)
+    density = grid**3 * (grid**2 + k0**2) ** (-11.0 / 6.0) / grid * grid  # per d ln k, in two dimensions
+    total = np.cumsum(density)
+    k = np.interp(random.random(N_MODE) * total[-1], total, grid)
+    angle, phase = random.uniform(0.0, 2.0 * np.pi, (2, N_MODE))
+    kx, ky = k * np.cos(angle), k * np.sin(angle)
+    # Per axis the variance of a sum of N waves a cos(angle) cos(...) is N a^2 / 4.
+    amplitude = setup.turbulence_mas / 1000.0 * 2.0 / np.sqrt(N_MODE)
+    wave = amplitude * np.cos(np.outer(x_arcsec, kx) + np.outer(y_arcsec, ky) + phase)
+    return wave @ np.cos(angle), wave @ np.sin(angle)

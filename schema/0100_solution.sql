@@ -160,12 +160,15 @@ CREATE TABLE mosaic_visit (
     visit               bigint NOT NULL,
     crval1_deg          finite8 NOT NULL,
     crval2_deg          finite8 NOT NULL,
+    origin_x_pix        finite8 NOT NULL,
+    origin_y_pix        finite8 NOT NULL,
     field_scale_pix     finite8 NOT NULL,
     astrometry_order    integer NOT NULL,
     xi_deg              finite8[] NOT NULL,
     eta_deg             finite8[] NOT NULL,
     zero_point_mag      finite8,
     zero_point_mag_err  finite8,
+    flux_scale_pix      finite8 NOT NULL,
     photometry_order    integer NOT NULL,
     poly_mag            finite8[] NOT NULL,
     n_obs               integer NOT NULL,
@@ -180,12 +183,15 @@ COMMENT ON COLUMN mosaic_visit.task_id             IS '[-] {meta.id} mosaic task
 COMMENT ON COLUMN mosaic_visit.visit               IS '[-] {meta.id;obs} number of the visit';
 COMMENT ON COLUMN mosaic_visit.crval1_deg          IS '[deg] {pos.wcs.crval} right ascension of the tangent point';
 COMMENT ON COLUMN mosaic_visit.crval2_deg          IS '[deg] {pos.wcs.crval} declination of the tangent point';
+COMMENT ON COLUMN mosaic_visit.origin_x_pix         IS '[pix] {pos.cartesian.x;instr.det} distortion-corrected focal-plane place that maps to 0 in the Chebyshev basis';
+COMMENT ON COLUMN mosaic_visit.origin_y_pix         IS '[pix] {pos.cartesian.y;instr.det} distortion-corrected focal-plane place that maps to 0 in the Chebyshev basis';
 COMMENT ON COLUMN mosaic_visit.field_scale_pix     IS '[pix] {meta.number} focal-plane distance that maps to 1 in the Chebyshev basis';
 COMMENT ON COLUMN mosaic_visit.astrometry_order    IS '[-] {meta.number} order of the polynomial';
 COMMENT ON COLUMN mosaic_visit.xi_deg              IS '[deg] {pos.wcs} Chebyshev coefficients of xi, for p in 0..order, for q in 0..order-p';
 COMMENT ON COLUMN mosaic_visit.eta_deg             IS '[deg] {pos.wcs} Chebyshev coefficients of eta';
 COMMENT ON COLUMN mosaic_visit.zero_point_mag      IS '[mag] {phot.calib} magnitude of one electron at the optical centre';
 COMMENT ON COLUMN mosaic_visit.zero_point_mag_err  IS '[mag] {stat.error;phot.calib} one sigma of zero_point_mag';
+COMMENT ON COLUMN mosaic_visit.flux_scale_pix       IS '[pix] {meta.number} focal-plane distance that maps to 1 in the Chebyshev basis of the flux polynomial';
 COMMENT ON COLUMN mosaic_visit.photometry_order    IS '[-] {meta.number} order of the flux polynomial';
 COMMENT ON COLUMN mosaic_visit.poly_mag            IS '[mag] {phot.calib} Chebyshev coefficients of the flux polynomial (0 at the optical centre)';
 COMMENT ON COLUMN mosaic_visit.n_obs               IS '[-] {meta.number} detections fitted';

@@ -77,10 +77,11 @@ def fit(
     ridge, first = _priors(obs, options), state.coefficients.copy()
     floor = options.floor_mas or 0.0
     soft, before = np.ones(obs.x.size), np.full(obs.x.size, -1.0)
+    ref_soft = np.ones(obs.stars.size)
     n_iteration = 0
     while True:
         n_iteration += 1
-        now = _pass(state, obs, may, soft, floor, rotation, ridge, first, active)
+        now = _pass(state, obs, may, soft, ref_soft, floor, rotation, ridge, first, active)
         good = may & (soft > 0) & (now.share > 0.02)
         if options.floor_mas is None and n_iteration <= 2 * _N_SOFT:
             axis_variance = 0.5 * (now.variance[:, 0] + now.variance[:, 2])
@@ -88,6 +89,9 @@ def fit(
             floor = robust.floor(square, axis_variance[good], now.share[good], 2, 200.0)
         chi2 = quadratic(now.residual, inverse(now.variance + np.array([floor**2, 0.0, floor**2])))
         soft = robust.factor(chi2 / np.maximum(now.share, 0.05), 2, options.clip_sigma, n_iteration < _N_SOFT)
+        # a reference off its star (moving without a known motion, a galaxy, a wrong match) must not pull the frame
+        ref_chi2 = quadratic(now.ref_residual, state.reference()[0])
+        ref_soft = robust.factor(ref_chi2, 2, options.clip_sigma, n_iteration < _N_SOFT)
         is_same = np.array_equal(before > 0, soft > 0)
         before = soft
         if (now.travel < _SETTLED_MAS and n_iteration > 2 * _N_SOFT - 2 and is_same) or (
@@ -119,7 +123,7 @@ class _Pass:
 
 
 def _pass(
-    state: State, obs: Observations, may: Bools, soft: Floats, floor: float, rotation: Floats, ridge: Floats,
+    state: State, obs: Observations, may: Bools, soft: Floats, ref_soft: Floats, floor: float, rotation: Floats, ridge: Floats,
     first: Floats, active: Bools,
 ) -> _Pass:
     """Linearise, solve, move coefficients, CCDs and stars. Reserved stars follow their own detections only."""
@@ -128,6 +132,7 @@ def _pass(
     weight = inverse(variance + np.array([floor**2, 0.0, floor**2])) * soft[:, None]
     ref_weight, ref_offset = state.reference()
     ref_weight[np.unique(obs.star[obs.is_reserved])] = 0.0
+    ref_weight *= ref_soft[:, None]
     h, g = schur.reduce_positions(
         obs.start, obs.visit, obs.ccd, state.x, state.y, state.options.order, obs.visits.size, obs.ccds.size,
         turn, weight * may[:, None], columns, offset, ref_weight, ref_offset,

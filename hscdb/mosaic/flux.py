@@ -85,6 +85,7 @@ def fit(
             floor = robust.floor(state.residual[good] ** 2, variance[good], state.share[good], 1, 0.3)
         chi2 = state.residual**2 / (variance + floor**2)
         soft = robust.factor(chi2 / np.maximum(state.share, 0.05), 1, options.clip_sigma, n_iteration < _N_SOFT)
+        state.doubt_references(options.clip_sigma, n_iteration < _N_SOFT)
         is_same = np.array_equal(before > 0, soft > 0)
         before = soft
         if (state.travel < _SETTLED_MAG and n_iteration > 2 * _N_SOFT - 2 and is_same) or (
@@ -108,6 +109,7 @@ class _State:
         variance = np.nan_to_num(refs.mag_err, nan=1.0) ** 2 + options.ref_floor_mag**2
         self.ref_weight = np.where(self.has_ref, 1.0 / variance, 0.0)
         self.ref_weight[np.unique(obs.star[obs.is_reserved])] = 0.0
+        self.ref_whole = self.ref_weight.copy()
         self.star = _first_stars(obs, mag + self.value[obs.visit], is_free, np.where(self.has_ref, refs.mag, np.nan))
         self.spread = self.residual = self.share = self.total = np.zeros(0)
         self.travel = np.inf
@@ -131,6 +133,13 @@ class _State:
         self.residual = offset - shift[obs.star]
         self.share = 1.0 - robust.leverage(obs.star, weight, self.ref_weight, n)
         self.travel = float(np.abs(step).max())
+
+
+    def doubt_references(self, clip_sigma: float, is_soft: bool) -> None:
+        """Weigh down references off their stars (variables, colors outside the color term's range)."""
+        own = np.maximum(self.total - self.ref_weight, 1e-300)
+        chi2 = (self.ref_mag - self.star) ** 2 / (1.0 / np.maximum(self.ref_whole, 1e-300) + 1.0 / own)
+        self.ref_weight = self.ref_whole * robust.factor(chi2, 1, clip_sigma, is_soft)
 
 
 def _filled(zero_start: Floats) -> Floats:

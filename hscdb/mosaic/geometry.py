@@ -1,0 +1,76 @@
+"""From CCD pixels to the arguments of the fits: places in the focal plane and their derivatives."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hscdb.camera import focalplane
+from hscdb.camera.model import Camera, Ccd
+from hscdb.mosaic.model import Floats, Geometry, Ints
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The part of the focal plane in use: origin and half size of the Chebyshev square [pix], see model.Geometry."""
+
+    camera: Camera
+    origin: tuple[float, float]
+    scale_pix: float
+    flux_scale_pix: float
+
+
+def plane(camera: Camera, ccds: Ints) -> Plane:
+    """The square around the corners of some CCDs.
+
+    Where the camera has a distortion model the origin is its optical centre; else the middle of the CCDs, so that one
+    crop far off the axis still fills its square and the polynomials stay well conditioned.
+    """
+    corners = [_field(camera, camera.ccds[int(c)], *_corners(camera.ccds[int(c)])) for c in ccds]
+    x, y = np.concatenate([c[0] for c in corners]), np.concatenate([c[1] for c in corners])
+    focal = [focalplane.pixel_to_focal(camera.ccds[int(c)], *_corners(camera.ccds[int(c)])) for c in ccds]
+    flux_scale = max(float(np.abs(np.concatenate([f[i] for f in focal])).max()) for i in range(2))
+    if camera.distortion is not None:
+        return Plane(camera, (0.0, 0.0), float(max(np.abs(x).max(), np.abs(y).max())), flux_scale)
+    origin = (float(x.min() + x.max()) / 2.0, float(y.min() + y.max()) / 2.0)
+    return Plane(camera, origin, float(max(np.ptp(x), np.ptp(y))) / 2.0, flux_scale)
+
+
+def _corners(ccd: Ccd) -> tuple[Floats, Floats]:
+    return np.array([0.0, 1.0, 1.0, 0.0]) * (ccd.width - 1), np.array([0.0, 0.0, 1.0, 1.0]) * (ccd.height - 1)
+
+
+def _field(camera: Camera, ccd: Ccd, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Distortion-corrected place [pix]: field angle over pixel scale."""
+    field_x, field_y = focalplane.focal_to_field(camera, *focalplane.pixel_to_focal(ccd, x, y))
+    return field_x / camera.pixel_scale_arcsec, field_y / camera.pixel_scale_arcsec
+
+
+def places(where: Plane, ccds: Ints, ccd: Ints, x: Floats, y: Floats) -> Geometry:
+    """Geometry of observations: ccd (n_obs,) indexes `ccds`; x, y (n_obs,) pixels."""
+    camera, n = where.camera, x.size
+    u, v = np.empty(n), np.empty(n)
+    lever = np.empty((n, 2))
+    for i, number in enumerate(ccds):
+        k = np.flatnonzero(ccd == i)
+        one = camera.ccds[int(number)]
+        u[k], v[k] = focalplane.pixel_to_focal(one, x[k], y[k])
+        lever[k, 0], lever[k, 1] = u[k] - one.u_pix, v[k] - one.v_pix
+    scale = camera.pixel_scale_arcsec
+    field_x, field_y = (a / scale for a in focalplane.focal_to_field(camera, u, v))
+    jacobian = np.empty((n, 2, 2))
+    step = 8.0  # pix; the distortion's third derivative there is < 1e-13 per pix^2, rounding 1e-12
+    for axis, (du, dv) in enumerate(((step, 0.0), (0.0, step))):
+        plus = focalplane.focal_to_field(camera, u + du, v + dv)
+        minus = focalplane.focal_to_field(camera, u - du, v - dv)
+        for i in range(2):
+            jacobian[:, i, axis] = (plus[i] - minus[i]) / (2.0 * step * scale)
+    return Geometry(
+        u, v, field_x - where.origin[0], field_y - where.origin[1], jacobian, lever, where.scale_pix, scale
+    )
+
+
+def rotations(camera: Camera, ccds: Ints, ccd: Ints) -> Floats:
+    """(n_obs, 2, 2) matrices from CCD axes to the axes of the focal plane."""
+    yaw = np.radians([camera.ccds[int(c)].yaw_deg for c in ccds])
+    c, s = np.cos(yaw), np.sin(yaw)
+    return np.stack([np.stack([c, -s], axis=1), np.stack([s, c], axis=1)], axis=1)[ccd]

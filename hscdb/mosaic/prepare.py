@@ -1,0 +1,77 @@
+"""What takes part in a joint solution: visits that hang together, their tangent points, known proper motions."""
+
+from typing import Any
+
+import numpy as np
+
+from hscdb.camera.model import Camera
+from hscdb.errors import DataError
+from hscdb.mosaic import robust
+from hscdb.mosaic.model import Floats, Observations, References
+from hscdb.mosaic.places import vectors
+
+
+def by_star(obs: Observations, mags: dict[int, tuple[float, float]]) -> tuple[Floats, Floats]:
+    """(mag, mag_err), each (n_star,), of {star_id: (mag, mag_err)}; NaN where there is none."""
+    none = (np.nan, np.nan)
+    both = np.array([mags.get(int(s), none) for s in obs.stars]).reshape(-1, 2)
+    return both[:, 0], both[:, 1]
+
+
+def connected(
+    who: str, n_shared_min: int, seen: Any, all_frames: Any, positions: Any
+) -> tuple[Any, Any, dict[str, str]]:
+    """Observations and frames of the visits that hang together; the others by name with the reason."""
+    visits = np.unique(all_frames["visit"])
+    stars, star = np.unique(seen["star_id"], return_inverse=True)
+    has_ref = np.isin(stars, positions["star_id"]) if positions is not None else np.zeros(stars.size, bool)
+    shared = (np.bincount(star, minlength=stars.size) >= 2) | has_ref
+    n_shared = np.bincount(np.searchsorted(visits, seen["visit"])[shared[star]], minlength=visits.size)
+    left_out = {
+        str(v): f"shares {n} stars with other visits or the references ({n_shared_min} needed)"
+        for v, n in zip(visits, n_shared, strict=True) if n < n_shared_min
+    }  # fmt: skip
+    kept = visits[n_shared >= n_shared_min]
+    seen = seen[np.isin(seen["visit"], kept)]
+    if len(seen):
+        stars, star = np.unique(seen["star_id"], return_inverse=True)
+        has_ref = np.isin(stars, positions["star_id"]) if positions is not None else np.zeros(stars.size, bool)
+        group = robust.connected(star, np.searchsorted(kept, seen["visit"]), has_ref, kept.size)
+        left_out |= {str(v): "shares no star with the visits that are solved" for v in kept[group > 0]}
+        kept = kept[group == 0]
+    if not kept.size or (kept.size == 1 and positions is None):
+        raise DataError(
+            f"{who}: no visit shares stars with another one or with reference stars (visits "
+            f"{', '.join(map(str, visits))}; {n_shared_min} shared stars needed). Ingest a reference catalog with "
+            "`hscdb ingest-refcat`, add visits that overlap, or lower mosaic.n_shared_min.",
+            code="no_overlap",
+        )
+    return seen[np.isin(seen["visit"], kept)], all_frames[np.isin(all_frames["visit"], kept)], left_out
+
+
+def per_visit(used: Any, obs: Observations, camera: Camera) -> dict[str, Floats]:
+    """Tangent point, epoch and first zero point of each visit.
+
+    The tangent point is the boresight where the distortion is known (that is where it is zero), else the middle of
+    the visit's frames. A visit without a time gets the mean of the others: positions then stand still.
+    """
+    crval, mjd, zero = [], [], []
+    for v in obs.visits:
+        mine = used[used["visit"] == v]
+        middle = vectors(mine["ra"], mine["dec"]).mean(axis=0)
+        point = (np.degrees(np.arctan2(middle[1], middle[0])) % 360, np.degrees(np.arctan2(middle[2], np.hypot(*middle[:2]))))
+        if camera.distortion is not None and np.isfinite(mine["visit_ra"][0]):
+            point = (mine["visit_ra"][0], mine["visit_dec"][0])
+        crval.append(point)
+        mjd.append(mine["obs_mjd"][0])
+        zero.append(np.nanmedian(2.5 * np.log10(mine["flux_mag0_e"])) if np.isfinite(mine["flux_mag0_e"]).any() else np.nan)
+    times = np.array(mjd)
+    known = times[np.isfinite(times)]
+    times = np.where(np.isfinite(times), times, known.mean() if known.size else 0.0)
+    return {"crval": np.array(crval), "mjd": times, "zero": np.array(zero)}
+
+
+def motion(obs: Observations, refs: References, mjd: Floats) -> Floats:
+    """(n_obs, 2) displacement by known proper motion since the reference's epoch [mas]."""
+    years = np.nan_to_num((mjd[obs.visit] - refs.epoch_mjd[obs.star]) / 365.25)
+    return np.asarray(refs.pm[obs.star] * years[:, None])

@@ -1,0 +1,85 @@
+"""Rows of wcs_solution and flux_scale, and the cards of fcr files, from the solved frames."""
+
+from typing import Any
+
+import numpy as np
+
+from hscdb.mosaic import basis
+from hscdb.mosaic.frames import Solved
+from hscdb.mosaic.rows import Rows, build
+from hscdb.sky import sphere
+
+
+def _status(one: Solved, is_accepted: bool) -> str:
+    return one.status if is_accepted else "rejected"
+
+
+def wcs_rows(key: dict[str, int], tract: int, solved: list[Solved], is_accepted: bool) -> Rows:
+    """Rows of wcs_solution, stage mosaic."""
+    corners = [one.wcs.corners(one.ccd.width, one.ccd.height) for one in solved]
+    ra, dec = np.array([one.wcs.crval for one in solved]).reshape(-1, 2).T
+    radius = [
+        float(np.max(sphere.separation(ra[i], dec[i], corner[0], corner[1]))) for i, corner in enumerate(corners)
+    ]
+    return build(
+        len(solved), **key, stage="mosaic", visit=_ints(solved, "visit"), ccd=np.array([s.ccd.ccd for s in solved], int),
+        tract=tract, status=[_status(s, is_accepted) for s in solved], crval1_deg=ra, crval2_deg=dec,
+        crpix1_pix=np.array([s.wcs.crpix[0] for s in solved]), crpix2_pix=np.array([s.wcs.crpix[1] for s in solved]),
+        cd1_1_deg=np.array([s.wcs.cd[0, 0] for s in solved]), cd1_2_deg=np.array([s.wcs.cd[0, 1] for s in solved]),
+        cd2_1_deg=np.array([s.wcs.cd[1, 0] for s in solved]), cd2_2_deg=np.array([s.wcs.cd[1, 1] for s in solved]),
+        sip_order=np.array([s.wcs.order for s in solved], int), sip_a=[s.wcs.sip_a() for s in solved],
+        sip_b=[s.wcs.sip_b() for s in solved], corner_ra=[np.asarray(c[0]).tolist() for c in corners],
+        corner_dec=[np.asarray(c[1]).tolist() for c in corners], ra=ra, dec=dec, radius_deg=np.array(radius),
+        n_star=_ints(solved, "n_star"), rms_mas=np.array([s.rms_mas for s in solved]),
+    )  # fmt: skip
+
+
+def _ints(solved: list[Solved], name: str) -> Any:
+    return np.array([getattr(one, name) for one in solved], np.int64)
+
+
+def flux_rows(key: dict[str, int], tract: int, solved: list[Solved], is_accepted: bool) -> Rows:
+    """Rows of flux_scale, stage mosaic."""
+    return build(
+        len(solved), **key, stage="mosaic", visit=_ints(solved, "visit"), ccd=np.array([s.ccd.ccd for s in solved], int),
+        tract=tract, status=[_status(s, is_accepted) for s in solved],
+        flux_mag0_e=np.array([s.mag0_e for s in solved]), flux_mag0_e_err=np.array([s.mag0_e_err for s in solved]),
+        poly_order=np.array([s.polynomial.order for s in solved], int),
+        poly_mag=[s.polynomial.poly_mag.tolist() for s in solved],
+        x0_pix=np.array([s.polynomial.x0 for s in solved]), y0_pix=np.array([s.polynomial.y0 for s in solved]),
+        has_jacobian=True, jacobian_area_deg2=np.array([s.area_deg2 for s in solved]),
+        visit_mag=np.array([s.visit_mag for s in solved]), ccd_mag=np.array([s.ccd_mag for s in solved]),
+        n_star=_ints(solved, "n_star_flux"), rms_mag=np.array([s.rms_mag for s in solved]),
+    )  # fmt: skip
+
+
+def fcr_cards(one: Solved) -> list[tuple[str, Any, str]]:
+    """Cards of an fcr file as hscPipe's mosaic wrote them: C_p_q in mag/pix^(p+q) of the rotated pixel frame.
+
+    FLUXMAG0ERR is the error of the zero point; hscPipe stored the scatter of its stars there.
+    """
+    field = one.rotated
+    power = basis.square(field.order, field.poly_mag)
+    cards: list[tuple[str, Any, str]] = [
+        ("ORDER", field.order, "order of the polynomial"),
+        ("ABSOLUTE", True, "tied to reference magnitudes"),
+        ("CHEBYSHEV", False, "plain powers"),
+        ("NCOEFF", basis.n_terms(field.order), "number of coefficients"),
+        ("U_MAX", 1.0, "[pix] scale of x + X0"),
+        ("V_MAX", 1.0, "[pix] scale of y + Y0"),
+        ("X0", field.x0, "[pix] added to x of the rotated frame"),
+        ("Y0", field.y0, "[pix] added to y of the rotated frame"),
+    ]
+    cards += [
+        (f"C_{p}_{q}", float(power[p, q]), f"[mag/pix^{p + q}]")
+        for p in range(field.order + 1)
+        for q in range(field.order + 1 - p)
+    ]
+    cards += [
+        ("FLUXMAG0", one.mag0_e, "[electron] counts of an AB magnitude of 0"),
+        ("FLUXMAG0ERR", one.mag0_e_err, "[electron] one sigma of FLUXMAG0"),
+        ("JACOBIAN", True, "multiply by pixel area / JACAREA"),
+        ("JACAREA", one.area_deg2, "[deg2] pixel area at the optical centre"),
+        ("STATUS", one.status, "solved or extrapolated"),
+    ]
+    return cards

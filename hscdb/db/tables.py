@@ -63,3 +63,13 @@ def is_lost(error: BaseException) -> bool:
             return not isinstance(seen, psycopg.errors.QueryCanceled)
         seen = seen.__cause__ or seen.__context__
     return False
+
+
+def is_worth_retry(error: BaseException) -> bool:
+    """Whether an exception comes from a deadlock or a serialization failure, which may not happen again."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False

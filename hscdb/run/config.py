@@ -1,7 +1,7 @@
 """Settings: declared where they act, resolved in one order, told apart by name.
 
-A stage declares its knobs as a frozen dataclass whose fields are made by `setting()`. A run holds the resolved settings
-of all stages: defaults < [settings] of hscdb.toml < --configfile < --config. `Settings` remembers which of them spoke last.
+A stage declares its knobs as a frozen dataclass whose fields are made by `setting()`. A run holds the resolved
+settings of all stages: defaults < [settings] of hscdb.toml < --configfile < --config. `Settings` remembers who spoke.
 """
 
 from __future__ import annotations
@@ -51,9 +51,15 @@ def knobs(stage: str, config: type) -> dict[str, Knob]:
     for each in dataclasses.fields(config):
         about = each.metadata
         found[each.name] = Knob(
-            stage, each.name, hints[each.name], each.default, about.get("help", ""), about.get("unit", ""),
-            about.get("was", ""), about.get("choices", ()),
-        )  # fmt: skip
+            stage,
+            each.name,
+            hints[each.name],
+            each.default,
+            about.get("help", ""),
+            about.get("unit", ""),
+            about.get("was", ""),
+            about.get("choices", ()),
+        )
     return found
 
 
@@ -89,7 +95,7 @@ def canonical(values: Any) -> str:
 
 
 def build(stage: str, config: type, values: Mapping[str, Any]) -> Any:
-    """A Config from stored values (as JSON gives them: lists for tuples). Names that are not known any more are left out."""
+    """A Config from stored values (as JSON gives them: lists for tuples). Names no longer known are left out."""
     known = knobs(stage, config)
     return config(**{name: typed(value, known[name].type) for name, value in values.items() if name in known})
 
@@ -152,7 +158,7 @@ def _split(configs: Mapping[str, type], word: str, stage: str | None) -> tuple[K
 
 
 def find(configs: Mapping[str, type], stage: str, name: str, where: str = "--config") -> Knob:
-    """The knob of this stage and name. ConfigError `unknown_stage` or `unknown_setting`, with the nearest and the legal."""
+    """The knob of this stage and name. ConfigError `unknown_stage` or `unknown_setting`, with the nearest."""
     if stage not in configs:
         near = get_close_matches(stage, configs, 1)
         guess = f"; did you mean '{near[0]}'?" if near else "."
@@ -214,8 +220,8 @@ def read_file(path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         if any(line.lstrip().startswith(("config.", "root.", "import ")) for line in text.splitlines()):
             raise ConfigError(
-                f"--configfile {path}: this is a Python override of hscPipe; settings files here are data, not programs. "
-                "Write TOML: [stage] and below it name = value; `hscdb config STAGE` shows hscPipe's names beside ours.",
+                f"--configfile {path}: this is a Python override of hscPipe; settings files here are data, not "
+                "programs. Write TOML: [stage] and below it name = value; `hscdb config STAGE` shows hscPipe's names.",
                 code="bad_file",
             ) from None
         raise ConfigError(

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TextIO
 
+logger = logging.getLogger("hscdb.run")
 _subject: ContextVar[str] = ContextVar("subject", default="")
 _LEVELS = {"trace": 10, "debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40, "fatal": 50}
 
@@ -71,9 +72,14 @@ class Progress:
             from rich.progress import Progress as Bar
 
             self._bar = Bar(
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-                TextColumn("{task.fields[failed]}"), console=Console(stderr=True), transient=True,
-            )  # fmt: skip
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[failed]}"),
+                console=Console(stderr=True),
+                transient=True,
+            )
             self._row = self._bar.add_task(label, total=n_total, failed="")
             self._bar.start()
 
@@ -87,15 +93,23 @@ class Progress:
         elif self.n_total >= 10 and self.n_done * 10 // self.n_total > self._tenth:
             self._tenth = self.n_done * 10 // self.n_total
             seconds = time.monotonic() - self._started
-            logging.getLogger("hscdb.run").info(
-                "%s: %d of %d units in %.0f s%s", self.label, self.n_done, self.n_total, seconds,
+            logger.info(
+                "%s: %d of %d units in %.0f s%s",
+                self.label,
+                self.n_done,
+                self.n_total,
+                seconds,
                 f", {failed}" if failed else "",
-            )  # fmt: skip
+            )
+
+    def line(self, text: str) -> None:
+        """A log line of a worker, above the bar if there is one."""
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            sys.stderr.write(text + "\n")
 
     def close(self) -> None:
         """Take the bar away."""
         if self._bar is not None:
             self._bar.stop()
-
-
-logger = logging.getLogger("hscdb.run")

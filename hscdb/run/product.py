@@ -32,7 +32,7 @@ PREFIX = ".hscdb-"  # of temporary names; what begins so and is old is litter
 _KEYS = ("visit", "ccd", "tract", "filter")
 
 
-class MissingProduct(InputError):
+class MissingProductError(InputError):
     """A product is not there, or not any more. `stage` wrote it, where that is known: it can be made again."""
 
     def __init__(self, message: str, code: str, stage: str | None = None) -> None:
@@ -94,21 +94,21 @@ class TaskFiles:
 
     def find(self, dataset: str, **data_id: Any) -> Path:
         """The newest such product in the chain of runs; one this task has just written is found under its temporary
-        name. MissingProduct `no_<dataset>` if there is none, or it was swept."""
+        name. MissingProductError `no_<dataset>` if there is none, or it was swept."""
         for each in reversed(self._pending):
             if each.dataset == dataset and all(each.ids.get(key) == entry for key, entry in data_id.items()):
                 return each.temporary
         row = self._row(dataset, data_id)
         words = " ".join(f"{key}={entry}" for key, entry in data_id.items())
         if row is None:
-            raise MissingProduct(
-                f"{dataset} {words}: no such product in run {self.run_name} or its parents. Run the stage that writes it.",
+            raise MissingProductError(
+                f"{dataset} {words}: no such product in run {self.run_name} or its parents. Run its stage first.",
                 f"no_{dataset}",
             )
         found = self.repository / str(row["path"])
         if row["is_swept"] or not found.exists():
             how = "was swept" if row["is_swept"] else f"is gone ({found})"
-            raise MissingProduct(
+            raise MissingProductError(
                 f"{dataset} {words}: the file {how}. Do stage {row['stage']} again.", f"no_{dataset}", row["stage"]
             )
         return found
@@ -117,7 +117,7 @@ class TaskFiles:
         """Whether `find` would succeed."""
         try:
             self.find(dataset, **data_id)
-        except MissingProduct:
+        except MissingProductError:
             return False
         return True
 
@@ -138,9 +138,15 @@ class TaskFiles:
         for each in self._pending:
             keys = {key: each.ids.get(key) for key in _KEYS}
             replace_product(
-                self.connection, run_id=self.run_id, task_id=self.task_id, dataset=each.dataset, path=each.path,
-                n_byte=each.n_byte, sha256=each.sha256, **keys,
-            )  # fmt: skip
+                self.connection,
+                run_id=self.run_id,
+                task_id=self.task_id,
+                dataset=each.dataset,
+                path=each.path,
+                n_byte=each.n_byte,
+                sha256=each.sha256,
+                **keys,
+            )
         written = {each.path for each in self._pending}
         self._forget(lambda path: path not in written)
         for each in self._pending:

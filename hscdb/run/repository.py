@@ -1,8 +1,8 @@
 """A repository: one folder with a camera, a database and the files of its runs.
 
-    REPO/hscdb.toml      camera, dsn (optional), [settings.<stage>]
-    REPO/pgdata, server  the embedded server, unless a dsn names another
-    REPO/rerun/<run>/    products, in hscPipe's places
+REPO/hscdb.toml      camera, dsn (optional), [settings.<stage>]
+REPO/pgdata, server  the embedded server, unless a dsn names another
+REPO/rerun/<run>/    products, in hscPipe's places
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ class Repository:
 
         load(camera)
         folder = Path(path).expanduser().absolute()
-        name = str(Path(camera).expanduser().absolute()) if Path(camera).suffix or os.sep in str(camera) else str(camera)
+        name = (
+            str(Path(camera).expanduser().absolute()) if Path(camera).suffix or os.sep in str(camera) else str(camera)
+        )
         if (folder / FILE).exists():
             here = cls.open(folder, dsn)
             if here.camera_name != name:
@@ -187,11 +189,21 @@ def _camera_rows(camera: Camera) -> dict[str, np.ndarray[Any, Any]]:
         for c in camera.ccds.values()
     ]
     amplifiers = [
-        (c.ccd, a.amp, a.box.x0, a.box.y0, a.box.width, a.box.height, a.gain_e_per_adu, a.read_noise_e, a.saturation_adu,
-         a.linearity_c0)
+        (
+            c.ccd,
+            a.amp,
+            a.box.x0,
+            a.box.y0,
+            a.box.width,
+            a.box.height,
+            a.gain_e_per_adu,
+            a.read_noise_e,
+            a.saturation_adu,
+            a.linearity_c0,
+        )
         for c in camera.ccds.values()
         for a in c.amplifiers
-    ]  # fmt: skip
+    ]
     filters = [(f.filter, f.band, np.nan if f.lambda_nm is None else f.lambda_nm) for f in camera.filters]
     names = {f.filter for f in camera.filters}
     terms = [
@@ -201,17 +213,47 @@ def _camera_rows(camera: Camera) -> dict[str, np.ndarray[Any, Any]]:
     ]
     return {
         "ccd": np.array(
-            ccds, [("ccd", "i4"), ("name", "O"), ("kind", "O"), ("is_science", "?"), ("width_pix", "i4"),
-                   ("height_pix", "i4"), ("u_pix", "f8"), ("v_pix", "f8"), ("yaw_deg", "f8"), ("n_quarter", "i4")],
+            ccds,
+            [
+                ("ccd", "i4"),
+                ("name", "O"),
+                ("kind", "O"),
+                ("is_science", "?"),
+                ("width_pix", "i4"),
+                ("height_pix", "i4"),
+                ("u_pix", "f8"),
+                ("v_pix", "f8"),
+                ("yaw_deg", "f8"),
+                ("n_quarter", "i4"),
+            ],
         ),
         "amplifier": np.array(
-            amplifiers, [("ccd", "i4"), ("amp", "i4"), ("x0_pix", "i4"), ("y0_pix", "i4"), ("width_pix", "i4"),
-                         ("height_pix", "i4"), ("gain_e_per_adu", "f8"), ("read_noise_e", "f8"),
-                         ("saturation_adu", "f8"), ("linearity_c0", "f8")],
+            amplifiers,
+            [
+                ("ccd", "i4"),
+                ("amp", "i4"),
+                ("x0_pix", "i4"),
+                ("y0_pix", "i4"),
+                ("width_pix", "i4"),
+                ("height_pix", "i4"),
+                ("gain_e_per_adu", "f8"),
+                ("read_noise_e", "f8"),
+                ("saturation_adu", "f8"),
+                ("linearity_c0", "f8"),
+            ],
         ),
         "filter": np.array(filters, [("filter", "O"), ("band", "O"), ("lambda_nm", "f8")]),
         "color_term": np.array(
-            terms, [("color_term_set", "O"), ("refcat_glob", "O"), ("filter", "O"), ("primary_band", "O"),
-                    ("secondary_band", "O"), ("c0", "f8"), ("c1", "f8"), ("c2", "f8")],
+            terms,
+            [
+                ("color_term_set", "O"),
+                ("refcat_glob", "O"),
+                ("filter", "O"),
+                ("primary_band", "O"),
+                ("secondary_band", "O"),
+                ("c0", "f8"),
+                ("c1", "f8"),
+                ("c2", "f8"),
+            ],
         ),
-    }  # fmt: skip
+    }

@@ -83,16 +83,22 @@ def open_run(
         if find_run.one(connection, name=name) is None:
             fresh = _merged(base, settings, stages, spoken or {})
             insert_run(
-                connection, name=name, parent=parent, settings=fresh.values, settings_sha256=fresh.sha256,
+                connection,
+                name=name,
+                parent=parent,
+                settings=fresh.values,
+                settings_sha256=fresh.sha256,
                 code_version=__version__,
-            )  # fmt: skip
+            )
             row = existing(connection, name)
             logger.info("run %s opened%s", name, f" on {parent}" if parent else "")
             return Run(int(row["run_id"]), name, row["parent"], fresh)
         row = existing(connection, name)
         if parent is not None and row["parent"] != parent:
             builds = f"builds on {row['parent']}" if row["parent"] else "builds on no other"
-            raise ConfigError(f"--rerun {word}: run {name} {builds}. Give another name for the output.", code="other_parent")
+            raise ConfigError(
+                f"--rerun {word}: run {name} {builds}. Give another name for the output.", code="other_parent"
+            )
         if row["code_version"] != __version__:
             logger.warning("run %s was opened by hscdb %s, this is %s", name, row["code_version"], __version__)
         wanted = _merged(row["settings"], settings, stages, spoken or {})
@@ -100,7 +106,9 @@ def open_run(
         return Run(int(row["run_id"]), name, row["parent"], wanted)
 
 
-def _merged(stored: Mapping[str, Any], settings: Settings, stages: Sequence[str], spoken: Mapping[str, Any]) -> Settings:
+def _merged(
+    stored: Mapping[str, Any], settings: Settings, stages: Sequence[str], spoken: Mapping[str, Any]
+) -> Settings:
     """This command's settings for its stages and for what was said; the stored ones for all else."""
     values: dict[str, dict[str, Any]] = {}
     for stage, names in settings.values.items():
@@ -139,8 +147,10 @@ def _agree(connection: Connection, row: Any, wanted: Settings, is_clobber: bool)
         )
         raise ConfigError(
             f"run {name}: was made with other settings ({done} are done with them):\n"
-            + "\n".join(lines) + f"\n    {advice}", code="other_settings",
-        )  # fmt: skip
+            + "\n".join(lines)
+            + f"\n    {advice}",
+            code="other_settings",
+        )
     for each, (old, new) in changed.items():
         logger.info("run %s: %s is now %r (was %r); no task was done under the old", name, each, new, old)
     mark_settings(connection, run_id=int(row["run_id"]), settings=wanted.values, settings_sha256=wanted.sha256)

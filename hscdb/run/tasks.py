@@ -64,7 +64,12 @@ def is_behind_tract(stage: Stage, known: Mapping[str, Stage]) -> bool:
 
 
 def units(
-    engine: Engine, run_id: int, stage: Stage, selection: Selection, known: Mapping[str, Stage], options: Mapping[str, Any]
+    engine: Engine,
+    run_id: int,
+    stage: Stage,
+    selection: Selection,
+    known: Mapping[str, Stage],
+    options: Mapping[str, Any],
 ) -> list[Unit]:
     """The units of a stage that a selection holds, in the order they are worked on."""
     asked: dict[str, Any] = {"ids": list(selection.ids), "where_visits": None, "where_ccds": None}
@@ -82,8 +87,8 @@ def units(
             return _tract_units(connection, run_id, stage, asked)
         if is_behind_tract(stage, known):
             return _solved_units(connection, run_id, asked)
-        found = _frame_units(connection, asked)
-        return found if stage.per == "frame" else _visit_units(found)
+        of_frames = _frame_units(connection, asked)
+        return of_frames if stage.per == "frame" else _visit_units(of_frames)
 
 
 def _facts(row: Any) -> dict[str, Any]:
@@ -103,7 +108,12 @@ def _frame_units(connection: Connection, asked: Mapping[str, Any]) -> list[Unit]
 def _visit_units(frames: Iterable[Unit]) -> list[Unit]:
     first = {unit.ids["visit"]: unit for unit in reversed(list(frames))}
     return [
-        Unit(f"visit={visit}", {"visit": visit}, {k: v for k, v in first[visit].facts.items() if k != "ccd"}, first[visit].filter)
+        Unit(
+            f"visit={visit}",
+            {"visit": visit},
+            {k: v for k, v in first[visit].facts.items() if k != "ccd"},
+            first[visit].filter,
+        )
         for visit in sorted(first)
     ]
 
@@ -113,7 +123,9 @@ def _master_units(connection: Connection, asked: Mapping[str, Any], kind: str) -
     for row in read_masters(connection, kind=kind, **asked):
         ids = {"kind": kind, "ccd": int(row["ccd"]), "filter": row["filter"]}
         facts = {**{key: entry for key, entry in ids.items() if entry is not None}, "n_frame": int(row["n_frame"])}
-        found.append(Unit(name(ids), ids, facts, row["filter"]))
+        frames = np.array([(visit, ids["ccd"]) for visit in row["visits"]], [("visit", "i8"), ("ccd", "i4")])
+        # Always told: a master made of other frames than now asked for is out of date.
+        found.append(Unit(name(ids), ids, facts, row["filter"], None, _describe(frames), frames))
     return found
 
 
@@ -129,10 +141,14 @@ def _tract_units(connection: Connection, run_id: int, stage: Stage, asked: Mappi
         is_all = len(chosen) == len(mine)
         found.append(
             Unit(
-                name(ids), ids, ids, filter_, max(finished, default=None),
+                name(ids),
+                ids,
+                ids,
+                filter_,
+                max(finished, default=None),
                 None if is_all else _describe(chosen),
                 None if is_all else np.array(chosen[["visit", "ccd"]].tolist(), [("visit", "i8"), ("ccd", "i4")]),
-            )  # fmt: skip
+            )
         )
     return found
 
@@ -202,23 +218,34 @@ def enter(engine: Engine, run_id: int, stage: Stage, found: Sequence[Unit], *, i
     with transaction(engine) as connection:
         enter_in(connection, run_id, stage.name, found)
         opened = mark_todo(
-            connection, run_id=run_id, stage=stage.name, data_ids=[unit.data_id for unit in found],
-            newest=[unit.newest for unit in found], selections=[unit.selection for unit in found],
+            connection,
+            run_id=run_id,
+            stage=stage.name,
+            data_ids=[unit.data_id for unit in found],
+            newest=[unit.newest for unit in found],
+            selections=[unit.selection for unit in found],
             is_redo=is_redo,
-        )  # fmt: skip
+        )
     for row in opened:
         if row["was"] == "done" and not is_redo:
-            why = "its input is newer" if row["is_stale"] else f"it was done with {row['old_selection'] or 'all frames'}"
+            why = (
+                "its input is newer" if row["is_stale"] else f"it was done with {row['old_selection'] or 'all frames'}"
+            )
             logger.info("%s %s: done again, because %s", stage.name, row["data_id"], why)
 
 
 def enter_in(connection: Connection, run_id: int, stage: str, found: Sequence[Unit]) -> None:
     """Enter units as tasks, in the caller's transaction; those that are there stay as they are."""
     insert_tasks(
-        connection, run_id=run_id, stage=stage, data_ids=[unit.data_id for unit in found],
-        visits=[unit.ids.get("visit") for unit in found], ccds=[unit.ids.get("ccd") for unit in found],
-        tracts=[unit.ids.get("tract") for unit in found], filters=[unit.filter for unit in found],
-    )  # fmt: skip
+        connection,
+        run_id=run_id,
+        stage=stage,
+        data_ids=[unit.data_id for unit in found],
+        visits=[unit.ids.get("visit") for unit in found],
+        ccds=[unit.ids.get("ccd") for unit in found],
+        tracts=[unit.ids.get("tract") for unit in found],
+        filters=[unit.filter for unit in found],
+    )
 
 
 def open_units(engine: Engine, run_id: int, stages: Sequence[str], found: Sequence[Unit]) -> list[Unit]:

@@ -1,0 +1,307 @@
+"""One worker: claim a unit, do its tasks, each in one transaction, until nothing is free.
+
+A unit is claimed by its row (FOR UPDATE SKIP LOCKED) and held by a session advisory lock: the lock of a killed worker
+goes with its connection, and the next one takes the unit over. A task's rows, its product rows and its `done` appear
+together or not at all. An HscdbError makes a failed row with a reason; anything else is a bug and stops the worker.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hscdb.db.engine import connect
+from hscdb.db.queries import query
+from hscdb.db.tables import delete_task_rows, is_lost, is_worth_retry
+from hscdb.errors import HscdbError, InputError
+from hscdb.run.log import logger, subject
+from hscdb.run.plan import Event, Plan
+from hscdb.run.product import MissingProductError, TaskFiles
+from hscdb.run.repository import Repository
+from hscdb.run.stage import Stage, Work
+from hscdb.run.tasks import Unit, enter_in, read_inputs
+
+claim_unit = query("run/claim_unit")
+delete_lock = query("run/delete_lock")
+read_unit_tasks = query("run/read_unit_tasks")
+mark_running = query("run/mark_running")
+mark_done = query("run/mark_done")
+mark_failed = query("run/mark_failed")
+mark_given_back = query("run/mark_given_back")
+mark_outdated = query("run/mark_outdated")
+
+_SLICE = 64  # units offered to the server per claim: keeps a claim short however long the list is
+_N_TRY = 3  # of a task that met a deadlock or a serialization failure
+
+
+class BugError(Exception):
+    """A stage failed in a way it did not foresee; the traceback was reported and the task given back."""
+
+
+def worker_name() -> str:
+    """Host and process, as task.worker holds it."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class Worker:
+    """Does the work of a plan over one connection. `tell` receives the events."""
+
+    def __init__(self, plan: Plan, tell: Callable[[Event], None]) -> None:
+        self.plan, self.tell = plan, tell
+        self.repository = Repository.open(plan.repository, plan.dsn)
+        self.units = {unit.data_id: unit for unit in plan.units}
+        self.engine = connect(plan.dsn, pool=False, application_name=f"hscdb {'+'.join(plan.names)}")
+        self.connection: Any = None
+
+    def loop(self) -> None:
+        """Work until nothing is free. BugError after a bug; other exceptions of a lost server leave as they are."""
+        with self.engine.connect() as self.connection:
+            for statuses in (["todo", "running"], ["running"]):
+                # The second time round takes what a worker was killed at after we had passed it.
+                for data_id, lock_key in self._claims(statuses):
+                    try:
+                        self._unit(self.units[data_id])
+                    finally:
+                        if not self.connection.invalidated:
+                            with self.connection.begin():
+                                delete_lock(self.connection, lock_key=lock_key)
+                    self.tell(Event("unit", data_id))
+
+    def _claims(self, statuses: list[str]) -> Iterator[tuple[str, int]]:
+        """Claimed units: data id and lock. Each slice of the list is asked until nothing of it is free."""
+        data_ids = [unit.data_id for unit in self.plan.units]
+        at = 0
+        while at < len(data_ids):
+            offered = data_ids[at : at + _SLICE]
+            with self.connection.begin():
+                row = claim_unit.one(
+                    self.connection,
+                    run_id=self.plan.run_id,
+                    stages=self.plan.names,
+                    data_ids=offered,
+                    statuses=statuses,
+                )
+            if row is None:
+                at += _SLICE
+            elif row["is_mine"]:
+                at += offered.index(str(row["data_id"])) + 1
+                yield str(row["data_id"]), int(row["lock_key"])
+
+    def _unit(self, unit: Unit) -> None:
+        """The open tasks of a unit, stage after stage; those behind a failed one fail with it."""
+        carry: dict[str, Any] = {}
+        with self.connection.begin():
+            rows = read_unit_tasks(
+                self.connection, run_id=self.plan.run_id, stages=self.plan.names, data_id=unit.data_id
+            )
+        tasks = {str(row["stage"]): row for row in rows}
+        broken: dict[str, str] = {}
+        for stage in self.plan.stages:
+            task = tasks.get(stage.name)
+            if task is None or task["status"] not in ("todo", "running"):
+                if task is not None and task["status"] == "failed":
+                    broken[stage.name] = f"{stage.name} failed ({task['reason']}): {task['message']}"
+                continue
+            cause = self._missing_input(stage, unit, broken)
+            if cause is None:
+                cause = self._task(stage, unit, int(task["task_id"]), carry)
+            else:
+                self._fail(stage, unit, int(task["task_id"]), None, InputError(cause, "no_input"), (0.0, 0.0))
+            if cause is not None:
+                broken[stage.name] = cause
+
+    def _missing_input(self, stage: Stage, unit: Unit, broken: dict[str, str]) -> str | None:
+        """Why the stage cannot begin, or None: a stage it needs has failed or was never done."""
+        for need in stage.needs:
+            if need in broken:
+                return broken[need]
+        needed = list(self.plan.inputs.get(stage.name, ()))
+        if not needed:
+            return None
+        keys: dict[str, Any] = {"visit": None, "ccd": None, "tract": None} | unit.ids | {"filter": unit.filter}
+        keys = {key: keys[key] for key in ("visit", "ccd", "tract", "filter")}
+        with self.connection.begin():
+            rows = read_inputs(self.connection, run_id=self.plan.run_id, stages=needed, **keys)
+        found = {str(row["stage"]): row for row in rows}
+        for need in needed:
+            row = found.get(need)
+            if row is None or row["status"] in ("todo", "running"):
+                return f"{stage.name} {unit.data_id}: {need} is not done. Run it first: `hscdb {need}`."
+            if row["status"] == "failed":
+                return f"{need} {row['data_id']} failed ({row['reason']}): {row['message']}"
+        return None
+
+    def _task(self, stage: Stage, unit: Unit, task_id: int, carry: dict[str, Any]) -> str | None:
+        """Do a task to its end; None when it is done, else why it failed. A missing product is made again, once."""
+        with subject(f"{stage.name} {unit.data_id}"):
+            self.tell(Event("begin", unit.data_id, stage.name))
+            is_remade = False
+            n_try = 0
+            while True:
+                clock = _Clock()
+                files = None
+                try:
+                    with self.connection.begin():
+                        n_attempt = int(
+                            mark_running.one(self.connection, task_id=task_id, worker=worker_name())["n_attempt"]
+                        )
+                    files = TaskFiles(
+                        self.connection, self.repository.path, self.plan.run_id, self.plan.run_name, task_id
+                    )
+                    with self.connection.begin():
+                        self._run(stage, unit, task_id, files, carry, clock, is_first=n_attempt == 1)
+                    files.settle()
+                except MissingProductError as error:
+                    files.discard() if files else None
+                    maker = None if is_remade else self._maker(stage, error)
+                    if maker is None:
+                        return self._fail(stage, unit, task_id, files, error, clock.seconds)
+                    is_remade = True
+                    logger.info("%s; %s is done again", str(error).rstrip("."), maker.name)
+                    cause = self._remake(maker, unit, carry)
+                    if cause is not None:
+                        return self._fail(stage, unit, task_id, files, InputError(cause, "no_input"), clock.seconds)
+                except HscdbError as error:
+                    files.discard() if files else None
+                    return self._fail(stage, unit, task_id, files, error, clock.seconds)
+                except BaseException as error:
+                    files.discard() if files else None
+                    n_try += 1
+                    if n_try < _N_TRY and is_worth_retry(error):
+                        continue
+                    self._give_back(stage, unit, task_id, error)
+                    raise
+                else:
+                    self.tell(Event("end", unit.data_id, stage.name, "done"))
+                    return None
+
+    def _run(
+        self,
+        stage: Stage,
+        unit: Unit,
+        task_id: int,
+        files: TaskFiles,
+        carry: dict[str, Any],
+        clock: _Clock,
+        *,
+        is_first: bool,
+    ) -> None:
+        """The inside of a task's transaction."""
+        plan = self.plan
+        if not is_first:
+            delete_task_rows(self.connection, stage.writes, plan.run_id, task_id)
+        after = plan.names[plan.names.index(stage.name) + 1 :] if stage.name in plan.names else []
+        options = dict(plan.options) | {"frames": unit.frames, "followed_by": tuple(after)}
+        work = Work(
+            connection=self.connection,
+            run_id=plan.run_id,
+            task_id=task_id,
+            unit=dict(unit.ids),
+            camera=self.repository.camera,
+            files=files,
+            repository=Path(plan.repository),
+            calib_run_id=plan.calib_run_id,
+            options=options,
+            carry=carry,
+        )
+        funnel = stage.run(work, plan.configs[stage.name])
+        if not is_first and plan.later.get(stage.name):
+            mark_outdated(
+                self.connection, run_id=plan.run_id, stages=list(plan.later[stage.name]), data_id=unit.data_id
+            )
+        wall_s, cpu_s = clock.seconds
+        counts = {key: int(entry) for key, entry in (funnel or {}).items()}
+        mark_done(self.connection, task_id=task_id, funnel=counts, wall_s=wall_s, cpu_s=cpu_s, peak_mb=_peak_mb())
+        files.store()
+        logger.info("done in %.1f s  %s", wall_s, " ".join(f"{key}={entry}" for key, entry in counts.items()))
+
+    def _maker(self, stage: Stage, error: MissingProductError) -> Stage | None:
+        """The frame stage that writes what is missing, if we may do it again."""
+        needs = [each for each in stage.needs if each in self.plan.makers]
+        wanted = error.stage or (needs[-1] if needs else None)
+        return self.plan.makers.get(wanted) if wanted in needs else None
+
+    def _remake(self, maker: Stage, unit: Unit, carry: dict[str, Any]) -> str | None:
+        with self.connection.begin():
+            enter_in(self.connection, self.plan.run_id, maker.name, [unit])
+            rows = read_unit_tasks(self.connection, run_id=self.plan.run_id, stages=[maker.name], data_id=unit.data_id)
+        return self._task(maker, unit, int(rows[0]["task_id"]), carry)
+
+    def _fail(
+        self,
+        stage: Stage,
+        unit: Unit,
+        task_id: int,
+        files: TaskFiles | None,
+        error: HscdbError,
+        seconds: tuple[float, float],
+    ) -> str:
+        """Store the reason and nothing else; what an earlier attempt had left goes."""
+        wall_s, cpu_s = seconds
+        message = str(error)
+        files = files or TaskFiles(self.connection, self.repository.path, self.plan.run_id, self.plan.run_name, task_id)
+        with self.connection.begin():
+            delete_task_rows(self.connection, stage.writes, self.plan.run_id, task_id)
+            files.forget_all()
+            mark_failed(
+                self.connection,
+                task_id=task_id,
+                reason=error.code,
+                message=message,
+                wall_s=wall_s,
+                cpu_s=cpu_s,
+                peak_mb=_peak_mb(),
+            )
+        files.settle()
+        with subject(f"{stage.name} {unit.data_id}"):
+            logger.warning("failed (%s): %s", error.code, message)
+        self.tell(Event("end", unit.data_id, stage.name, "failed", error.code))
+        return f"{stage.name} {unit.data_id} failed ({error.code}): {message}"
+
+    def _give_back(self, stage: Stage, unit: Unit, task_id: int, error: BaseException) -> None:
+        """After a bug, Ctrl-C or the loss of the server: the task is as if it had not begun."""
+        if is_lost(error):
+            return  # the server rolls back by itself; the task counts as a killed worker's
+        with self.connection.begin():
+            mark_given_back(self.connection, task_id=task_id)
+        if isinstance(error, Exception):
+            told = "".join(traceback.format_exception(error))
+            self.tell(Event("bug", unit.data_id, stage.name, text=told))
+            raise BugError(f"{stage.name} {unit.data_id}: {type(error).__name__}: {error}") from error
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.wall, self.cpu = time.perf_counter(), time.process_time()
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """Wall-clock and processor seconds since the beginning."""
+        return time.perf_counter() - self.wall, time.process_time() - self.cpu
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+
+
+@contextmanager
+def guarded(tell: Callable[[Event], None]) -> Iterator[None]:
+    """Turn the loss of the server into an event and SystemExit(1), a bug (told already) into SystemExit(1)."""
+    try:
+        yield
+    except BugError:
+        raise SystemExit(1) from None
+    except Exception as error:
+        if not is_lost(error):
+            tell(Event("bug", text="".join(traceback.format_exception(error))))
+        else:
+            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            tell(Event("lost", text=first))
+        raise SystemExit(1) from None

@@ -36,7 +36,7 @@ CREATE TABLE star_member (
     ccd        integer NOT NULL,
     source_id  bigint NOT NULL,
     sep_mas    finite4 NOT NULL,
-    PRIMARY KEY (task_id, star_id, visit),
+    PRIMARY KEY (task_id, star_id, visit, ccd),
     UNIQUE (task_id, source_id),
     FOREIGN KEY (task_id, star_id) REFERENCES star ON DELETE CASCADE
 );

@@ -1,0 +1,180 @@
+"""match: detections of the same object in several visits become a star, and stars find their reference stars.
+
+All of it is SQL (sql/match); this file only says in which order. The groups do not depend on the order of rows:
+
+1. Seeds: the clearest detection of each small cube of space, where no cube within the radius was seen more often.
+2. Each seed takes the nearest detection of each visit, if no other seed is nearer to it. What is left makes seeds again,
+   until nothing is left.
+3. The groups' mean places are the new centers, and all detections are dealt out once more; twice.
+
+So a star has at most one detection of each visit, every detection lies within the radius of the mean of its star, and
+nothing is linked through a third.
+"""
+
+from dataclasses import dataclass
+from math import radians, sin
+from typing import Any
+
+from sqlalchemy import Connection
+
+from hscdb.db.queries import query
+from hscdb.errors import DataError
+from hscdb.image import flags
+from hscdb.run.config import setting
+from hscdb.run.stage import Funnel, Work, stage
+
+replace_work = query("match/replace_work")
+insert_frames = query("match/insert_frames")
+read_frames = query("match/read_frames")
+insert_observations = query("match/insert_observations")
+delete_duplicates = query("match/delete_duplicates")
+insert_seeds = query("match/insert_seeds")
+link_observations = query("match/link_observations")
+insert_means = query("match/insert_means")
+insert_groups = query("match/insert_groups")
+link_refs = query("match/link_refs")
+insert_names = query("match/insert_names")
+insert_stars = query("match/insert_stars")
+insert_members = query("match/insert_members")
+insert_refs = query("match/insert_refs")
+count_stars = query("match/count_stars")
+mark_filled = query("match/mark_filled")
+
+BAD_FLAGS = (
+    "edge", "off_image", "saturated", "saturated_center", "bad", "interpolated_center", "cr_center", "centroid_bad",
+    "negative", "blended", "not_deblended",
+)  # fmt: skip
+# Rounds of seeds: one deals out all but the crowded places; what is left after eight stays single.
+_N_ROUND = 8
+_N_CENTERING = 2
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of the match stage."""
+
+    radius_arcsec: float = setting(1.0, "largest distance of a detection from its star", unit="arcsec", was="radXMatch")
+    ref_radius_arcsec: float = setting(
+        1.0, "largest distance of a star from its reference star, once that is moved to the star's epoch", unit="arcsec"
+    )
+    ref_margin_arcsec: float = setting(
+        5.0, "how far proper motion may have moved a reference star since its catalog's epoch", unit="arcsec"
+    )
+    n_visit_min: int = setting(
+        2, "detections a star needs; one that is a reference star needs only one", was="numSourceMerge"
+    )
+    snr_min: float = setting(10.0, "least signal-to-noise ratio of a detection")
+    snr_max: float = setting(1e9, "largest signal-to-noise ratio of a detection")
+    extendedness_max: float = setting(0.5, "point sources lie below", was="extendedForStarSelection")
+    cell_pix: float = setting(512.0, "side of the cells in which the brightest are taken", unit="pix", was="cellSize")
+    n_per_cell: int = setting(200, "brightest detections taken in each cell; 5 in hscPipe", was="nStarPerCell")
+    bad_flags: tuple[str, ...] = setting(BAD_FLAGS, "detections with one of these flags are left out")
+    is_per_frame: bool = setting(
+        False, "let a star have a detection of every frame, to tie overlapping CCDs of one visit, not of every visit"
+    )
+    reserved_fraction: float = setting(0.1, "part of the stars that is kept out of every fit, to judge it")
+
+
+@stage(
+    "match",
+    per="tract",
+    needs=("calibrate", "skymap"),
+    reads=("frame_tract", "source", "source_sky", "ref_star"),
+    writes=("star", "star_member", "star_ref"),
+    config=Config,
+)
+def run(work: Work, config: Config) -> Funnel:
+    """Match the stars of a tract and filter across visits and to the reference catalogs."""
+    connection, tract, filter = work.connection, work.unit["tract"], work.unit["filter"]
+    replace_work(connection)
+    funnel = _select(work, config)
+    n_pass = _group(connection, config, funnel)
+    link_refs(
+        connection, radius_arcsec=config.ref_radius_arcsec, margin_arcsec=config.ref_margin_arcsec,
+        n_observation_min=config.n_visit_min,
+    )  # fmt: skip
+    mark_filled(connection, work_table="match_ref")
+    insert_names(connection, n_observation_min=config.n_visit_min)
+    mark_filled(connection, work_table="match_name")
+    task = {"run_id": work.run_id, "task_id": work.task_id}
+    insert_stars(connection, **task, tract=tract, filter=filter, reserved_fraction=config.reserved_fraction)
+    insert_members(connection, **task, **{"pass": n_pass})
+    funnel["n_ref"] = insert_refs(connection, **task)
+    counted = count_stars.one(connection, task_id=work.task_id)
+    if not counted["n_star"]:
+        raise DataError(
+            f"match: no star in tract {tract}, {filter}: {funnel['n_observation']} point sources of {funnel['n_frame']} "
+            f"frames, none of them in {config.n_visit_min} visits or in a reference catalog. Add visits that overlap, "
+            "or lower match.n_visit_min or match.snr_min.",
+            code="no_overlap",
+        )
+    return funnel | {name: int(counted[name]) for name in counted.dtype.names}
+
+
+def _select(work: Work, config: Config) -> Funnel:
+    """Fill match_observation. DataError `no_frames` or `too_few_stars`."""
+    connection, tract, filter = work.connection, work.unit["tract"], work.unit["filter"]
+    insert_frames(connection, run_id=work.run_id, tract=tract, filter=filter)
+    mark_filled(connection, work_table="match_frame")
+    frames = read_frames(connection)
+    if not len(frames):
+        raise DataError(
+            f"match: no calibrated frame of tract {tract} in {filter}. Run calibrate and skymap on it first.",
+            code="no_frames",
+        )
+    visits = sorted({int(visit) for visit in frames["visit"]})
+    insert_observations(
+        connection,
+        sky_run_ids=sorted({int(each) for each in frames["sky_run_id"]}),
+        source_run_ids=sorted({int(each) for each in frames["source_run_id"]}),
+        visits=visits,
+        bad_flags=flags.word(*config.bad_flags),
+        snr_min=config.snr_min,
+        snr_max=config.snr_max,
+        extendedness_max=config.extendedness_max,
+        cell_pix=config.cell_pix,
+        n_per_cell=config.n_per_cell,
+        is_per_frame=config.is_per_frame,
+        side=_sides(config)["side"],
+    )
+    mark_filled(connection, work_table="match_observation")
+    n_duplicate = 0
+    if not config.is_per_frame:
+        n_duplicate = delete_duplicates(connection, **_sides(config))
+    return {"n_frame": len(frames), "n_visit": len(visits), "n_duplicate": n_duplicate}
+
+
+def _sides(config: Config) -> dict[str, float]:
+    """The match radius as a chord of the unit sphere, and the side of the cubes in which neighbors are looked up.
+
+    With cubes of ten radii a center lies near 1.7 of them on average; smaller cubes would be more, larger ones fuller.
+    """
+    chord = 2.0 * sin(radians(config.radius_arcsec / 3600.0) / 2.0)
+    return {"chord": chord, "side": max(10.0 * chord, 1e-6)}
+
+
+def _group(connection: Connection, config: Config, funnel: dict[str, Any]) -> int:
+    """Group the detections; returns the last pass, whose links are the stars' members."""
+    sides = _sides(config)
+    fine_side = max(sides["chord"] / 2.0, 1e-6)
+    n_free = funnel["n_observation"] = len_observations(connection)
+    number = 0
+    for number in range(1, _N_ROUND + 1):
+        if not insert_seeds(connection, **sides, **{"pass": number}, fine_side=fine_side):
+            break
+        mark_filled(connection, work_table="match_center")
+        n_free -= link_observations(connection, **sides, **{"pass": number}, taken_from=1)
+        mark_filled(connection, work_table="match_link")
+        if n_free == 0:
+            break
+    first = 1
+    for _ in range(_N_CENTERING):
+        number += 1
+        insert_means(connection, **{"pass": number}, from_pass=first)
+        mark_filled(connection, work_table="match_center")
+        link_observations(connection, **sides, **{"pass": number}, taken_from=number)
+        mark_filled(connection, work_table="match_link")
+        first = number
+    insert_groups(connection, **sides, **{"pass": number})
+    mark_filled(connection, work_table="match_group")
+    return number

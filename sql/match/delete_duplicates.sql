@@ -1,0 +1,31 @@
+-- Of two detections of one epoch in different CCDs that are each other's nearest, leave the brighter against the noise.
+-- Overlapping CCDs, or crops of one image, see the same star twice; two detections of one CCD are two objects.
+-- params:  chord double precision, side double precision
+-- returns: count
+-- needs:   match/replace_work
+WITH pair AS MATERIALIZED (
+    SELECT a.source_id,
+           b.source_id AS other_id,
+           (b.snr, -b.source_id) > (a.snr, -a.source_id) AS is_worse,
+           row_number() OVER (PARTITION BY a.source_id ORDER BY n.chord2, b.source_id) AS place
+      FROM match_observation AS a
+     CROSS JOIN (VALUES (0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 0, 1), (1, 1, 0), (1, 1, 1)) AS o (i, j, k)
+      JOIN match_observation AS b
+        ON b.epoch = a.epoch
+       AND b.cell = match_cell(a.x - :chord, a.y - :chord, a.z - :chord, CAST(:side AS double precision))
+                  + (CAST(o.i AS bigint) << 42) + (CAST(o.j AS bigint) << 21) + o.k
+     CROSS JOIN LATERAL (SELECT (a.x - b.x) * (a.x - b.x) + (a.y - b.y) * (a.y - b.y) + (a.z - b.z) * (a.z - b.z) AS chord2) AS n
+     WHERE a.ccd <> b.ccd
+       AND n.chord2 <= :chord * CAST(:chord AS double precision)
+       AND (o.i = 0 OR floor((a.x + :chord + 1) / :side) > floor((a.x - :chord + 1) / :side))
+       AND (o.j = 0 OR floor((a.y + :chord + 1) / :side) > floor((a.y - :chord + 1) / :side))
+       AND (o.k = 0 OR floor((a.z + :chord + 1) / :side) > floor((a.z - :chord + 1) / :side))
+)
+DELETE FROM match_observation AS m
+ USING pair AS p, pair AS q
+ WHERE p.place = 1
+   AND q.place = 1
+   AND q.source_id = p.other_id
+   AND q.other_id = p.source_id
+   AND p.is_worse
+   AND m.source_id = p.source_id;

@@ -1,0 +1,17 @@
+-- New centers: the mean directions of the detections linked in some passes.
+-- params:  pass integer, from_pass integer
+-- returns: count
+-- needs:   match/replace_work
+INSERT INTO match_center (pass, star, x, y, z)
+SELECT :pass, m.star, m.x / m.length, m.y / m.length, m.z / m.length
+  FROM (SELECT s.star, s.x, s.y, s.z, sqrt(s.x * s.x + s.y * s.y + s.z * s.z) AS length
+          FROM (SELECT l.star,
+                       -- the same sum whatever the order of rows: reruns give equal places to the last bit
+                       sum(o.x ORDER BY l.epoch) AS x,
+                       sum(o.y ORDER BY l.epoch) AS y,
+                       sum(o.z ORDER BY l.epoch) AS z
+                  FROM match_link AS l
+                  JOIN match_observation AS o ON o.source_id = l.source_id
+                 WHERE l.pass >= CAST(:from_pass AS integer)
+                   AND l.pass < CAST(:pass AS integer)
+                 GROUP BY l.star) AS s) AS m;

@@ -1,0 +1,4 @@
+-- Make the temporary tables of a matching anew.
+-- params:  none
+-- returns: count
+SELECT match_work();

@@ -23,7 +23,7 @@ from hscdb.image.plane import Image
 
 __all__ = [
     "DATASETS", "Cards", "Table", "names", "path", "read_header", "read_image", "read_plane", "read_table",
-    "update_header", "write_header", "write_image",
+    "update_header", "write_header", "write_image", "write_plane",
 ]  # fmt: skip
 
 _P = "%(pointing)05d/%(filter)s"
@@ -98,6 +98,14 @@ def write_image(
             _hdu.write_pixels(file, pixels.astype(dtype, copy=False))
         for table in tables:
             _hdu.write_table(file, table)
+
+
+def write_plane(path: Path, pixels: npt.NDArray[np.float32], cards: Cards = ()) -> None:
+    """Write one plane, IMAGE, and nothing else (masters): (ny, nx) float32; cards go to HDU 0."""
+    with path.open("wb") as file:
+        file.write(_hdu.header_bytes(_hdu.image_header((), "f4", None, cards, primary=True)))
+        file.write(_hdu.header_bytes(_hdu.image_header(pixels.shape, "=f4", "IMAGE", ())))
+        _hdu.write_pixels(file, pixels.astype(np.float32, copy=False))
 
 
 def write_header(path: Path, cards: Cards = (), tables: Sequence[Table] = ()) -> None:

@@ -125,8 +125,9 @@ def run(work: Work, config: Config) -> Funnel:
         n_saturated=n_saturated, n_bad=n_bad, n_no_data=n_no_data,
     )  # fmt: skip
     cards = _cards(work, ccd, header, found, level)
-    with work.files.writing("postISRCCD", visit=visit, ccd=ccd.ccd) as target:
-        product.write_image(target, image, cards)
+    if config.keep_image or "detect" not in work.options.get("followed_by", ()):  # else it goes by work.carry
+        with work.files.writing("postISRCCD", visit=visit, ccd=ccd.ccd) as target:
+            product.write_image(target, image, cards)
     work.carry["postISRCCD"] = image
     work.carry["cards"] = cards
     return {
@@ -144,9 +145,7 @@ def finish(image: Image, camera: Camera, config: Config) -> sky.Sky:
         saturation.spread(image.mask, config.do_widen_trails, config.grow_saturation_pix)
     level = sky.measure(image.data, image.mask)
     if not level.sigma == level.sigma:
-        raise DataError(
-            "isr: no pixel of the frame can be used; all are masked. Leave the frame out.", code="no_pixels"
-        )
+        raise DataError("isr: no pixel of the frame can be used (all are masked). Leave it out.", code="no_pixels")
     if config.do_interpolate:
         sigma_pix = config.fwhm_arcsec / camera.pixel_scale_arcsec * SIGMA_PER_FWHM
         interpolate.fill(

@@ -1,0 +1,1 @@
+"""Stage master: raw calibration frames -> masters with the nights for which they hold."""

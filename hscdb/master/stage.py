@@ -1,0 +1,233 @@
+"""master: raw bias, dark or flat frames -> one clean frame of their kind, and the nights for which it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hscdb.db.queries import query
+from hscdb.errors import DataError, InputError
+from hscdb.fits import header as headers
+from hscdb.fits import product, raw
+from hscdb.image import stats
+from hscdb.image.mask import BAD, NO_DATA
+from hscdb.image.plane import Image
+from hscdb.image.readout import defects, frame, thin
+from hscdb.image.readout.frame import Steps
+from hscdb.master import combine
+from hscdb.run import masters
+from hscdb.run.config import setting
+from hscdb.run.stage import Funnel, Work, stage
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from hscdb.camera.model import Ccd
+
+read_inputs = query("master/read_inputs")
+read_mosaic = query("master/read_mosaic")
+delete_master = query("master/delete_master")
+mark_neighbors = query("master/mark_neighbors")
+insert_master = query("master/insert_master")
+insert_master_input = query("master/insert_master_input")
+
+KINDS = ("bias", "dark", "flat")
+
+
+@dataclass(frozen=True)
+class Config:
+    validity_days: int = setting(
+        180, "days before and after its date for which a master holds; neighbors share at the midpoint", unit="d",
+        was="validity",
+    )  # fmt: skip
+    night_gap_days: int = setting(30, "frames of nights further apart go into different masters", unit="d")
+    n_frame_min: int = setting(1, "frames a master needs at least")
+    n_sigma: float = setting(4.0, "pixels further from the center of the stack are left out", was="clip")
+    floor: float = setting(0.005, "part of the level that frames may differ by besides their noise")
+    do_bias: bool = setting(True, "subtract the master bias from darks and flats", was="isr.doBias")
+    do_dark: bool = setting(True, "subtract the master dark from flats", was="isr.doDark")
+    do_linearity: bool = setting(True, "correct the response of darks and flats", was="isr.doLinearize")
+    do_crosstalk: bool = setting(True, "correct the crosstalk of darks and flats", was="isr.doCrosstalk")
+    do_defects: bool = setting(True, "leave dead amplifiers alone", was="isr.doDefect")
+    do_vignette: bool = setting(True, "no flat outside the lit circle (NO_DATA)", was="doVignette")
+
+
+@stage("master", per="ccd", config=Config, reads=("frame", "visit"), writes=("master",))
+def run(work: Work, config: Config) -> Funnel:
+    """Combine raw bias, dark or flat frames of a ccd into masters, one for each group of nights, and certify them."""
+    kind, ccd = str(work.unit["kind"]), work.camera.ccds[int(work.unit["ccd"])]
+    filter_ = work.unit.get("filter") if kind == "flat" else None
+    if kind not in KINDS:
+        raise InputError(f"master {kind}: cannot be made here (one of {', '.join(KINDS)}).", code="bad_kind")
+    frames = work.options.get("frames")
+    visits = None if frames is None else np.unique(frames["visit"]).tolist()
+    inputs = read_inputs(work.connection, kind=kind, ccd=ccd.ccd, filter=filter_, visits=visits)
+    number = combine.groups(np.array([night.toordinal() for night in inputs["night"]], np.int64), config.night_gap_days)
+    groups = [inputs[number == one] for one in np.unique(number)]
+    groups = [group for group in groups if len(group) >= config.n_frame_min]
+    if not groups:
+        of = f" for {filter_}" if filter_ else ""
+        raise InputError(
+            f"master {kind} ccd={ccd.ccd}{of}: {len(inputs)} raw frames, {config.n_frame_min} needed "
+            f"within {config.night_gap_days} days. Ingest more, or lower master.n_frame_min.",
+            code="too_few_frames",
+        )
+    n_rejected = sum(_make(work, config, kind, ccd, filter_, group) for group in groups)
+    return {
+        "n_frame": len(inputs), "n_frame_used": sum(map(len, groups)), "n_master": len(groups),
+        "n_pixel_rejected": n_rejected,
+    }  # fmt: skip
+
+
+def _make(work: Work, config: Config, kind: str, ccd: Ccd, filter_: str | None, group: Any) -> int:
+    """Combine, write and certify one master. Returns the number of pixels clipped."""
+    calib_date = group["night"][len(group) // 2]
+    read = _reader(work, config, kind, ccd, filter_, calib_date)
+    scales = _scales(work, kind, group)
+    used, stack, levels = _combined(read, config, kind, group, scales, (ccd.height, ccd.width))
+    pixels = _finished(work, config, kind, ccd, combine.result(stack), calib_date)
+    level, level_err, _ = stats.clipped(pixels[::4, ::4])
+    ids = {"ccd": ccd.ccd, "filter": filter_, "calib_date": calib_date}
+    with work.files.writing(kind, **ids) as target:
+        _write(target, work, kind, pixels, ids, len(used))
+    keys = {"run_id": work.run_id, "kind": kind} | ids
+    delete_master(work.connection, **keys)
+    mark_neighbors(work.connection, **keys)
+    certified = insert_master.one(
+        work.connection, **keys, task_id=work.task_id, validity_days=config.validity_days,
+        path=product.path(kind, **ids), n_input=len(used), mean_level=level,
+        mean_level_err=float(np.std(levels / scales[used])) if len(used) > 1 else level_err,
+    )  # fmt: skip
+    rows = np.zeros(len(used), [("visit", "i8"), ("mean_level", "f8"), ("weight", "f8")])
+    rows["visit"], rows["mean_level"], rows["weight"] = group["visit"][used], levels, scales[used]
+    insert_master_input.many(work.connection, rows, master_id=int(certified["master_id"]), ccd=ccd.ccd)
+    return int(stack.n_rejected)
+
+
+def _reader(
+    work: Work, config: Config, kind: str, ccd: Ccd, filter_: str | None, night: date
+) -> Callable[[Any], Image]:
+    """How a raw frame of this kind becomes electrons: with the bias taken off (dark, flat) and the dark (flat)."""
+    shape = (ccd.height, ccd.width)
+    pixels: dict[str, Any] = {"bias": None, "dark": None}
+    for one in ("bias",) * (kind != "bias" and config.do_bias) + ("dark",) * (kind == "flat" and config.do_dark):
+        pixels[one] = masters.read(work, masters.find(work, one, ccd.ccd, filter_, night), shape)
+    is_lit = kind != "bias"  # a bias is kept in adu as it was read: no response to correct
+    steps = Steps(do_linearity=config.do_linearity and is_lit, do_crosstalk=config.do_crosstalk and is_lit)
+    boxes = work.camera.defects_on(ccd.ccd, str(night)) if config.do_defects else ()
+    bad = defects.bad_amplifiers(ccd, boxes)
+
+    def read(row: Any) -> Image:
+        path, hdu = work.repository / str(row["path"]).partition("#")[0], int(row["hdu"])
+        own = raw.ccd_in(work.camera, ccd, headers.read_header(path, hdu))
+        adu = frame.to_adu(raw.read_raw(path, hdu, own), own, steps, pixels["bias"], bad)
+        image = frame.to_electrons(adu, work.camera, own, steps, pixels["dark"], _seconds(row["dark_s"]))
+        if kind == "bias":
+            for amp in own.amplifiers:
+                image.data[amp.box.slices] /= np.float32(amp.gain_e_per_adu)
+                image.variance[amp.box.slices] /= np.float32(amp.gain_e_per_adu**2)
+        return image
+
+    return read
+
+
+def _seconds(given: Any) -> float:
+    return float(given) if np.isfinite(given) else 0.0
+
+
+def _scales(work: Work, kind: str, group: Any) -> npt.NDArray[np.float64]:
+    """What each frame is divided by: 1 (bias), seconds (dark), electrons at the mean of the mosaic (flat).
+
+    The flats' levels of all science ccds are looked at, so that each ccd can be done by itself and all come to the
+    same answer.
+    """
+    if kind == "bias":
+        return np.ones(len(group))
+    if kind == "dark":
+        seconds = np.array([_seconds(one) for one in group["dark_s"]])
+        if not (seconds > 0).all():
+            raise InputError(
+                f"master dark: visit {group['visit'][seconds <= 0][0]} has no dark time. Leave it out.",
+                code="no_dark_time",
+            )
+        return seconds
+    rows = read_mosaic(work.connection, visits=group["visit"].tolist())
+    levels = np.array([_level(work, row, str(group["night"][0])) for row in rows])
+    exposure, _ = combine.mosaic_levels(rows["visit"], rows["ccd"], levels)
+    return np.array([exposure.get(int(visit), np.nan) for visit in group["visit"]])
+
+
+_LEVELS: dict[tuple[Any, ...], float] = {}  # of raw files, by this process: each is opened once for all its ccds
+
+
+def _level(work: Work, row: Any, night: str) -> float:
+    """Level of a raw flat [electron]; see image/readout/thin.py."""
+    path, hdu = work.repository / str(row["path"]).partition("#")[0], int(row["hdu"])
+    key = (path, hdu, int(row["ccd"]), path.stat().st_mtime_ns if path.is_file() else 0)
+    if key not in _LEVELS:
+        ccd = work.camera.ccds[int(row["ccd"])]
+        own = raw.ccd_in(work.camera, ccd, headers.read_header(path, hdu))
+        boxes = work.camera.defects_on(ccd.ccd, night)
+        _LEVELS[key] = thin.level_e(raw.read_raw(path, hdu, own), own, work.camera, boxes)
+    return _LEVELS[key]
+
+
+def _combined(
+    read: Callable[[Any], Image],
+    config: Config,
+    kind: str,
+    group: Any,
+    scales: npt.NDArray[np.float64],
+    shape: tuple[int, int],
+) -> tuple[npt.NDArray[np.int64], combine.Stack, npt.NDArray[np.float64]]:
+    """Stack the frames with a usable scale. Returns their indices, the stack and their median levels [electron]."""
+    used = np.flatnonzero(np.isfinite(scales) & (scales > 0))
+    if not used.size:
+        raise DataError(f"master {kind}: no frame has a level to divide by. Are these {kind}s?", code="no_flat_level")
+    stack, levels = combine.begin(shape), []
+    for one in used:
+        image = read(group[one])
+        combine.look(stack, image, float(scales[one]))
+        levels.append(stats.median(image.data[::8, ::8]))
+    combine.center(stack, lowest_of_two=kind == "dark")
+    for one in used:
+        combine.add(stack, read(group[one]), float(scales[one]), config.n_sigma, config.floor)
+    return used, stack, np.array(levels)
+
+
+def _finished(
+    work: Work, config: Config, kind: str, ccd: Ccd, pixels: npt.NDArray[np.float32], night: date
+) -> npt.NDArray[np.float32]:
+    """A flat is no number where no light falls; dead amplifiers are neutral (0, or 1 in a flat), as they are BAD."""
+    boxes = work.camera.defects_on(ccd.ccd, str(night)) if config.do_defects else ()
+    bits = np.zeros(pixels.shape, np.int32)
+    bad = defects.bad_amplifiers(ccd, boxes)
+    defects.mark(bits, [amp.box for amp in ccd.amplifiers if amp.amp in bad])
+    pixels[(bits & BAD != 0) | ~np.isfinite(pixels)] = 1.0 if kind == "flat" else 0.0
+    if kind == "flat" and config.do_vignette:
+        defects.mark_unlit(bits, work.camera, ccd)
+        pixels[bits & NO_DATA != 0] = np.nan
+    return pixels
+
+
+def _write(
+    target: Path, work: Work, kind: str, pixels: npt.NDArray[np.float32], ids: dict[str, Any], n_input: int
+) -> None:
+    filter_ = ids["filter"] or "NONE"
+    cards = [
+        ("OBSTYPE", kind, "kind of master"),
+        ("CALIB_ID", f"filter={filter_} ccd={ids['ccd']} calibDate={ids['calib_date']}", "which master"),
+        ("CALIBDATE", str(ids["calib_date"]), "middle night of the inputs"),
+        ("FILTER", filter_, "physical filter"),
+        ("DETSER", ids["ccd"], "number of the ccd"),
+        ("BUNIT", {"bias": "adu", "dark": "electron/s", "flat": ""}[kind], "unit of the pixels"),
+        ("NINPUT", n_input, "raw frames combined"),
+        ("HDB_RUN", work.run_id, "run of hscdb"),
+        ("HDB_TASK", work.task_id, "task of hscdb"),
+    ]
+    product.write_plane(target, pixels, cards)

@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from hscdb.camera.model import Camera, Ccd
 from hscdb.errors import DataError
 from hscdb.sky import sphere
-from hscdb.sky.wcs import Wcs, grid
+from hscdb.sky.polynomial import grid
+from hscdb.sky.wcs import Wcs
 
 Floats = NDArray[np.float64]
 

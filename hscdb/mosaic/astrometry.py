@@ -7,8 +7,8 @@ Observation k (visit e, CCD c, star s) lies at field place F = D(u, v) (camera d
 
 Minimised is, with every star's place free,
 
-    sum_k |place_k - star_s(k) - pm_s (t_k - t_s)|^2 / (C_k + floor^2)  +  sum_ref |star - ref|^2 / (C_ref + floor_ref^2)
-    + weak priors on coefficients and CCD terms,
+    sum_k |place_k - star_s(k) - pm_s (t_k - t_s)|^2 / (C_k + floor^2)
+    + sum_ref |star - ref|^2 / (C_ref + floor_ref^2)  + weak priors on coefficients and CCD terms,
 
 in the local (east, north) frame of each star [mas], by Gauss-Newton with stars eliminated (schur.py). Unknowns:
 2 n_terms per visit, 3 per CCD. Gauge: without references the frame of the first calibrations' mean is kept by the
@@ -47,7 +47,7 @@ def supported(obs: Observations, may: Bools, options: Options) -> Ints:
         empty = ", ".join(str(v) for v in obs.visits[n == 0])
         raise DataError(
             f"mosaic: no star of visit {empty} can be used (0 found, at least 1 needed). "
-            f"Leave it out with --where \"visit <> {obs.visits[n == 0][0]}\", or match again with a larger radius.",
+            f'Leave it out with --where "visit <> {obs.visits[n == 0][0]}", or match again with a larger radius.',
             code="too_few_stars",
         )
     return orders
@@ -123,8 +123,16 @@ class _Pass:
 
 
 def _pass(
-    state: State, obs: Observations, may: Bools, soft: Floats, ref_soft: Floats, floor: float, rotation: Floats, ridge: Floats,
-    first: Floats, active: Bools,
+    state: State,
+    obs: Observations,
+    may: Bools,
+    soft: Floats,
+    ref_soft: Floats,
+    floor: float,
+    rotation: Floats,
+    ridge: Floats,
+    first: Floats,
+    active: Bools,
 ) -> _Pass:
     """Linearise, solve, move coefficients, CCDs and stars. Reserved stars follow their own detections only."""
     offset, turn, columns = state.linearize()
@@ -147,7 +155,9 @@ def _pass(
     mean, ref_mean = 0.5 * (free[:, 0] + free[:, 2]), 0.5 * (ref_weight[:, 0] + ref_weight[:, 2])
     share = 1.0 - robust.leverage(obs.star, mean, ref_mean, obs.stars.size)
     travel = float(np.abs(moved - offset)[may].max())
-    return _Pass(moved - shift[obs.star], variance, share, star_covariance, ref_weight, ref_offset - shift, spread, travel)
+    return _Pass(
+        moved - shift[obs.star], variance, share, star_covariance, ref_weight, ref_offset - shift, spread, travel
+    )
 
 
 def _as_pix(ccd_terms: Floats) -> Floats:
@@ -188,9 +198,11 @@ def _star_means(
     pull = np.stack(
         [
             np.bincount(obs.star, weight[:, 0] * offset[:, 0] + weight[:, 1] * offset[:, 1], n)
-            + ref_weight[:, 0] * ref_offset[:, 0] + ref_weight[:, 1] * ref_offset[:, 1],
+            + ref_weight[:, 0] * ref_offset[:, 0]
+            + ref_weight[:, 1] * ref_offset[:, 1],
             np.bincount(obs.star, weight[:, 1] * offset[:, 0] + weight[:, 2] * offset[:, 1], n)
-            + ref_weight[:, 1] * ref_offset[:, 0] + ref_weight[:, 2] * ref_offset[:, 1],
+            + ref_weight[:, 1] * ref_offset[:, 0]
+            + ref_weight[:, 2] * ref_offset[:, 1],
         ],
         axis=1,
     )
@@ -203,8 +215,16 @@ def _star_means(
 
 
 def _solution(
-    state: State, obs: Observations, visit_order: Ints, crval: Floats, now: _Pass, used: Bools, chi2: Floats,
-    floor: float, active: Bools, n_iteration: int,
+    state: State,
+    obs: Observations,
+    visit_order: Ints,
+    crval: Floats,
+    now: _Pass,
+    used: Bools,
+    chi2: Floats,
+    floor: float,
+    active: Bools,
+    n_iteration: int,
 ) -> Astrometry:
     reason = obs.reason.copy()
     reason[(reason == "") & obs.is_reserved] = "reserved"

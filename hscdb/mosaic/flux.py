@@ -49,7 +49,7 @@ class Options:
 
 @dataclass(frozen=True)
 class _Design:
-    """Columns of the unknowns: [zero points][common field][visit fields][CCD offsets] and the factors per observation."""
+    """Columns of the unknowns ([zero points][common field][visit fields][CCD offsets]) and factors per observation."""
 
     column: Ints
     entry: Floats
@@ -134,7 +134,6 @@ class _State:
         self.share = 1.0 - robust.leverage(obs.star, weight, self.ref_weight, n)
         self.travel = float(np.abs(step).max())
 
-
     def doubt_references(self, clip_sigma: float, is_soft: bool) -> None:
         """Weigh down references off their stars (variables, colors outside the color term's range)."""
         own = np.maximum(self.total - self.ref_weight, 1e-300)
@@ -198,7 +197,13 @@ def _first_stars(obs: Observations, mag: Floats, is_free: Bools, ref: Floats) ->
 
 
 def _solution(
-    obs: Observations, options: Options, state: _State, is_free: Bools, used: Bools, chi2: Floats, floor: float,
+    obs: Observations,
+    options: Options,
+    state: _State,
+    is_free: Bools,
+    used: Bools,
+    chi2: Floats,
+    floor: float,
     n_iteration: int,
 ) -> Flux:
     """Move the CCDs' mean into the zero points and give the fields their zero at the optical centre."""

@@ -54,9 +54,7 @@ def area_at_axis(where: Plane, solution: Astrometry, visit: int) -> float:
     ends = []
     for du, dv in ((_STEP_PIX, 0.0), (-_STEP_PIX, 0.0), (0.0, _STEP_PIX), (0.0, -_STEP_PIX)):
         field = focalplane.focal_to_field(camera, np.array([du]), np.array([dv]))
-        x, y = (
-            (f / camera.pixel_scale_arcsec - o) / where.scale_pix for f, o in zip(field, where.origin, strict=True)
-        )
+        x, y = ((f / camera.pixel_scale_arcsec - o) / where.scale_pix for f, o in zip(field, where.origin, strict=True))
         design = basis.matrix(solution.order, x, y)[0]
         xi, eta = np.radians(solution.coefficients[visit] @ design)
         ends.append(np.array([xi, eta, 1.0]) / np.sqrt(1.0 + xi * xi + eta * eta))
@@ -64,7 +62,9 @@ def area_at_axis(where: Plane, solution: Astrometry, visit: int) -> float:
     return float(area) * (180.0 / np.pi) ** 2
 
 
-def pixel_areas(where: Plane, solution: Astrometry, visit: int, ccd: Ccd, terms: Floats, x: Floats, y: Floats) -> Floats:
+def pixel_areas(
+    where: Plane, solution: Astrometry, visit: int, ccd: Ccd, terms: Floats, x: Floats, y: Floats
+) -> Floats:
     """(n,) pixel areas [deg^2] on the sphere, by central differences of the joint model."""
     ends = []
     for dx, dy in ((1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0)):
@@ -108,8 +108,6 @@ def rotated(ccd: Ccd, x: float, y: float) -> tuple[float, float]:
     """A pixel in the frame turned by the CCD's quarter turns (mosaic's frame)."""
     w, h = ccd.width, ccd.height
     return {0: (x, y), 1: (h - 1 - y, x), 2: (w - 1 - x, h - 1 - y), 3: (y, w - 1 - x)}[ccd.n_quarter % 4]
-
-
 
 
 @dataclass(frozen=True)

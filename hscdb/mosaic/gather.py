@@ -102,7 +102,7 @@ def reference_magnitudes(stars: Ints, rows: Rows, c0: float, c1: float, c2: floa
 
 
 def _magnitude(flux: Floats, flux_err: Floats) -> tuple[Floats, Floats]:
-    """AB magnitude and error of fluxes [nJy]; an error of 30 mmag where the catalog gives none (PS1's repeatability)."""
+    """AB magnitude and error of fluxes [nJy]; 30 mmag, about PS1's repeatability, where the catalog gives no error."""
     with np.errstate(invalid="ignore", divide="ignore"):
         mag = np.where(flux > 0, AB_NJY - 2.5 * np.log10(flux), np.nan)
         err = np.where(flux_err > 0, 2.5 / np.log(10.0) * flux_err / flux, 0.03)

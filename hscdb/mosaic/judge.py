@@ -14,7 +14,7 @@ _MIN_STARS = 10  # fewer reserved stars than that do not judge; all stars are us
 
 @dataclass(frozen=True)
 class Before:
-    """Residuals by the first calibrations, detection minus the star's mean: position (n_obs, 2) [mas], mag (n_obs,) [mag]."""
+    """Residuals by the first calibrations, detection minus star: position (n_obs, 2) [mas], mag (n_obs,) [mag]."""
 
     position: Floats
     mag: Floats
@@ -51,9 +51,10 @@ def before(obs: Observations, first_mag: Floats, motion: Floats) -> Before:
     north = np.cross(center, east)
     d = place - center[obs.star]
     position = np.stack([np.einsum("ij,ij->i", d, a[obs.star]) for a in (east, north)], axis=1) * MAS - motion
-    position -= np.stack(
-        [np.bincount(obs.star[usable], a[usable], n)[obs.star] for a in position.T], axis=1
-    ) / np.maximum(count, 1)[obs.star][:, None]
+    position -= (
+        np.stack([np.bincount(obs.star[usable], a[usable], n)[obs.star] for a in position.T], axis=1)
+        / np.maximum(count, 1)[obs.star][:, None]
+    )
     has_mag = usable & np.isfinite(first_mag)
     n_mag = np.bincount(obs.star[has_mag], minlength=n)
     mean_mag = np.bincount(obs.star[has_mag], first_mag[has_mag], n) / np.maximum(n_mag, 1)

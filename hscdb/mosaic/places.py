@@ -57,7 +57,9 @@ def start(obs: Observations, geometry: Geometry, crval: Floats, options: Options
     out = np.zeros((obs.visits.size, 2, terms))
     for e in range(obs.visits.size):
         k = np.flatnonzero(obs.visit == e)
-        design = basis.matrix(options.order, geometry.field_x[k] / geometry.scale_pix, geometry.field_y[k] / geometry.scale_pix)
+        design = basis.matrix(
+            options.order, geometry.field_x[k] / geometry.scale_pix, geometry.field_y[k] / geometry.scale_pix
+        )
         depth = place[k] @ centre[e]
         wanted = np.degrees(np.stack([place[k] @ east[e], place[k] @ north[e]]) / depth)
         weight = np.ones(k.size)
@@ -73,8 +75,16 @@ def start(obs: Observations, geometry: Geometry, crval: Floats, options: Options
 class State:
     """The moving parts of the fit: coefficients, CCD places, star places. Used by `astrometry.fit` alone."""
 
-    def __init__(self, obs: Observations, refs: References, geometry: Geometry, crval: Floats, epoch_mjd: Floats,
-                 coefficients: Floats, options: Options) -> None:
+    def __init__(
+        self,
+        obs: Observations,
+        refs: References,
+        geometry: Geometry,
+        crval: Floats,
+        epoch_mjd: Floats,
+        coefficients: Floats,
+        options: Options,
+    ) -> None:
         self.obs, self.refs, self.geometry, self.options = obs, refs, geometry, options
         self.centre, self.east, self.north = tangent(crval)
         self.coefficients = coefficients
@@ -155,7 +165,8 @@ class State:
         return np.stack(
             [
                 m[:, 0, 0] ** 2 * cx + 2 * m[:, 0, 0] * m[:, 0, 1] * cxy + m[:, 0, 1] ** 2 * cy,
-                m[:, 0, 0] * m[:, 1, 0] * cx + (m[:, 0, 0] * m[:, 1, 1] + m[:, 0, 1] * m[:, 1, 0]) * cxy
+                m[:, 0, 0] * m[:, 1, 0] * cx
+                + (m[:, 0, 0] * m[:, 1, 1] + m[:, 0, 1] * m[:, 1, 0]) * cxy
                 + m[:, 0, 1] * m[:, 1, 1] * cy,
                 m[:, 1, 0] ** 2 * cx + 2 * m[:, 1, 0] * m[:, 1, 1] * cxy + m[:, 1, 1] ** 2 * cy,
             ],

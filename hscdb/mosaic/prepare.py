@@ -59,12 +59,17 @@ def per_visit(used: Any, obs: Observations, camera: Camera) -> dict[str, Floats]
     for v in obs.visits:
         mine = used[used["visit"] == v]
         middle = vectors(mine["ra"], mine["dec"]).mean(axis=0)
-        point = (np.degrees(np.arctan2(middle[1], middle[0])) % 360, np.degrees(np.arctan2(middle[2], np.hypot(*middle[:2]))))
+        point = (
+            np.degrees(np.arctan2(middle[1], middle[0])) % 360,
+            np.degrees(np.arctan2(middle[2], np.hypot(*middle[:2]))),
+        )
         if camera.distortion is not None and np.isfinite(mine["visit_ra"][0]):
             point = (mine["visit_ra"][0], mine["visit_dec"][0])
         crval.append(point)
         mjd.append(mine["obs_mjd"][0])
-        zero.append(np.nanmedian(2.5 * np.log10(mine["flux_mag0_e"])) if np.isfinite(mine["flux_mag0_e"]).any() else np.nan)
+        zero.append(
+            np.nanmedian(2.5 * np.log10(mine["flux_mag0_e"])) if np.isfinite(mine["flux_mag0_e"]).any() else np.nan
+        )
     times = np.array(mjd)
     known = times[np.isfinite(times)]
     times = np.where(np.isfinite(times), times, known.mean() if known.size else 0.0)

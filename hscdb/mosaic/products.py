@@ -18,11 +18,10 @@ def wcs_rows(key: dict[str, int], tract: int, solved: list[Solved], is_accepted:
     """Rows of wcs_solution, stage mosaic."""
     corners = [one.wcs.corners(one.ccd.width, one.ccd.height) for one in solved]
     ra, dec = np.array([one.wcs.crval for one in solved]).reshape(-1, 2).T
-    radius = [
-        float(np.max(sphere.separation(ra[i], dec[i], corner[0], corner[1]))) for i, corner in enumerate(corners)
-    ]
+    radius = [float(np.max(sphere.separation(ra[i], dec[i], *corner))) for i, corner in enumerate(corners)]
     return build(
-        len(solved), **key, stage="mosaic", visit=_ints(solved, "visit"), ccd=np.array([s.ccd.ccd for s in solved], int),
+        len(solved), **key, stage="mosaic",
+        visit=_ints(solved, "visit"), ccd=np.array([s.ccd.ccd for s in solved], np.int64),
         tract=tract, status=[_status(s, is_accepted) for s in solved], crval1_deg=ra, crval2_deg=dec,
         crpix1_pix=np.array([s.wcs.crpix[0] for s in solved]), crpix2_pix=np.array([s.wcs.crpix[1] for s in solved]),
         cd1_1_deg=np.array([s.wcs.cd[0, 0] for s in solved]), cd1_2_deg=np.array([s.wcs.cd[0, 1] for s in solved]),
@@ -41,7 +40,8 @@ def _ints(solved: list[Solved], name: str) -> Any:
 def flux_rows(key: dict[str, int], tract: int, solved: list[Solved], is_accepted: bool) -> Rows:
     """Rows of flux_scale, stage mosaic."""
     return build(
-        len(solved), **key, stage="mosaic", visit=_ints(solved, "visit"), ccd=np.array([s.ccd.ccd for s in solved], int),
+        len(solved), **key, stage="mosaic",
+        visit=_ints(solved, "visit"), ccd=np.array([s.ccd.ccd for s in solved], np.int64),
         tract=tract, status=[_status(s, is_accepted) for s in solved],
         flux_mag0_e=np.array([s.mag0_e for s in solved]), flux_mag0_e_err=np.array([s.mag0_e_err for s in solved]),
         poly_order=np.array([s.polynomial.order for s in solved], int),

@@ -22,9 +22,10 @@ def leverage(star: Ints, weight: Floats, ref_weight: Floats, n_star: int) -> Flo
 
 
 def floor(square: Floats, variance: Floats, share: Floats, dimension: int, largest: float) -> float:
-    """Error floor f (one sigma per axis) for which the median of square / ((variance + f^2) share) is the Gaussian one.
+    """Error floor f (one sigma per axis) that gives square / ((variance + f^2) share) the median of Gaussian errors.
 
-    square   : (n,) squared residuals, summed over the axes; variance (n,) per axis without floor; share (n,) 1 - leverage.
+    square   : (n,) squared residuals, summed over the axes; share (n,) 1 - leverage.
+    variance : (n,) per axis, without floor.
     largest  : upper bound; returned when even that does not explain the residuals. 0 when none is needed.
     """
     if square.size < 20:

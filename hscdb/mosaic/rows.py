@@ -44,9 +44,7 @@ def _rms(star: Ints, group: Ints, residual: Floats, used: Bools, n_star: int, n_
     return np.where(count > 0, np.sqrt(total / np.maximum(count, 1)), np.nan)
 
 
-def visits(
-    key: dict[str, int], where: Plane, obs: Observations, position: Astrometry, flux: Flux
-) -> Rows:
+def visits(key: dict[str, int], where: Plane, obs: Observations, position: Astrometry, flux: Flux) -> Rows:
     """Rows of mosaic_visit."""
     n, n_star = obs.visits.size, obs.stars.size
     east, north = (_rms(obs.star, obs.visit, position.residual[:, i], position.is_used, n_star, n) for i in range(2))
@@ -87,8 +85,14 @@ def stars(key: dict[str, int], obs: Observations, refs: References, position: As
 
 
 def residuals(
-    key: dict[str, int], source_id: Ints, obs: Observations, geometry: Geometry, position: Astrometry, flux: Flux,
-    first: Before, place_err: Floats,
+    key: dict[str, int],
+    source_id: Ints,
+    obs: Observations,
+    geometry: Geometry,
+    position: Astrometry,
+    flux: Flux,
+    first: Before,
+    place_err: Floats,
 ) -> Rows:
     """Rows of star_residual; source_id (n_obs,), place_err (n_obs,) one sigma per axis of the centroid [mas]."""
     ra, dec = _places(obs, position)
@@ -118,12 +122,20 @@ def _places(obs: Observations, position: Astrometry) -> tuple[Floats, Floats]:
     length = np.linalg.norm(east, axis=1, keepdims=True)
     east = np.where(length > 1e-12, east / np.maximum(length, 1e-12), np.array([0.0, 1.0, 0.0]))
     mas = np.pi / (180.0 * 3600.0 * 1000.0)
-    return sphere.from_vector(s + (position.residual[:, :1] * east + position.residual[:, 1:] * np.cross(s, east)) * mas)
+    return sphere.from_vector(
+        s + (position.residual[:, :1] * east + position.residual[:, 1:] * np.cross(s, east)) * mas
+    )
 
 
 def summary(
-    key: dict[str, int], tract: int, filter: str, obs: Observations, position: Astrometry, flux: Flux,
-    verdict: Verdict, left_out: dict[str, str],
+    key: dict[str, int],
+    tract: int,
+    filter: str,
+    obs: Observations,
+    position: Astrometry,
+    flux: Flux,
+    verdict: Verdict,
+    left_out: dict[str, str],
 ) -> Rows:
     """The row of mosaic_solution; left_out: {visit: reason} of visits that took no part."""
     notes = {

@@ -142,8 +142,25 @@ def reduce_positions(
 
     def chunk(first: int, last: int, h: Floats, g: Floats, u: Floats, t: Floats) -> None:
         _positions_chunk(
-            start, first, last, visit, ccd, x, y, order, n_visit, turn, weight, ccd_terms, offset,
-            ref_weight, ref_offset, h, g, u, t,
+            start,
+            first,
+            last,
+            visit,
+            ccd,
+            x,
+            y,
+            order,
+            n_visit,
+            turn,
+            weight,
+            ccd_terms,
+            offset,
+            ref_weight,
+            ref_offset,
+            h,
+            g,
+            u,
+            t,
         )
 
     return _reduce(chunk, n, start.size - 1, 2)
@@ -182,7 +199,13 @@ def _fluxes_chunk(start, first, last, column, entry, w, d, ref_w, ref_d, h, g, u
 
 
 def reduce_fluxes(
-    start: Ints, column: Ints, entry: Floats, n: int, weight: Floats, offset: Floats, ref_weight: Floats,
+    start: Ints,
+    column: Ints,
+    entry: Floats,
+    n: int,
+    weight: Floats,
+    offset: Floats,
+    ref_weight: Floats,
     ref_offset: Floats,
 ) -> tuple[Floats, Floats]:
     """Reduced normal matrix (upper triangle) and right side of the photometric fit.

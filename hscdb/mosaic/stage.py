@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from hscdb.camera.color import color_term
 from hscdb.db import copy
 from hscdb.db.queries import query
 from hscdb.errors import InputError
 from hscdb.fits import header, product
 from hscdb.mosaic import astrometry, flux, frames, gather, geometry, judge, prepare, products, rows
-from hscdb.mosaic.color import color_term
 from hscdb.mosaic.model import Astrometry, Floats, Flux, Observations
 from hscdb.mosaic.places import Options
 from hscdb.run.config import setting
@@ -69,8 +69,7 @@ def run(work: Work, config: Config) -> Funnel:
     all_frames = read_frames(work.connection, **unit)
     if not len(all_frames):
         raise InputError(
-            f"{who}: no calibrated frame (at least 1 needed). "
-            "Run `hscdb run REPO isr..match` for its visits first.",
+            f"{who}: no calibrated frame (at least 1 needed). Run `hscdb run REPO isr..match` for its visits first.",
             code="no_frames",
         )
     seen = read_observations(work.connection, **unit)
@@ -90,7 +89,9 @@ def run(work: Work, config: Config) -> Funnel:
     areas = np.array([frames.area_at_axis(where, position, e) for e in range(obs.visits.size)])
     jacobian = _jacobians(where, position, obs, areas)
     scale = flux.fit(obs, refs, places, obs.mag - 2.5 * np.log10(jacobian), per_visit["zero"], _flux_options(config))
-    first = judge.before(obs, obs.mag + gather.zero_points(seen, used_frames), prepare.motion(obs, refs, per_visit["mjd"]))
+    first = judge.before(
+        obs, obs.mag + gather.zero_points(seen, used_frames), prepare.motion(obs, refs, per_visit["mjd"])
+    )
     verdict = judge.verdict(obs, first, position, scale)
     place_err = np.sqrt(0.5 * (obs.covariance[:, 0] + obs.covariance[:, 2])) * 1000.0 * work.camera.pixel_scale_arcsec
     for table, array in (
@@ -131,7 +132,9 @@ def _flux_options(config: Config) -> flux.Options:
     )  # fmt: skip
 
 
-def _references(work: Work, config: Config, unit: dict[str, Any], seen: Any) -> tuple[Any, dict[int, tuple[float, float]]]:
+def _references(
+    work: Work, config: Config, unit: dict[str, Any], seen: Any
+) -> tuple[Any, dict[int, tuple[float, float]]]:
     """Rows of reference positions (or None) and {star_id: (mag, mag_err)} in the unit's filter."""
     if not config.use_references:
         return None, {}
@@ -170,8 +173,12 @@ def _write_frames(
 ) -> int:  # fmt: skip
     """wcs_solution and flux_scale rows and wcs-, fcr- files of every frame; returns how many were solved themselves."""
     solved = frames.solved(where, used, obs, position, scale, areas, _N_SOLVED)
-    copy.write(work.connection, "wcs_solution", products.wcs_rows(key, work.unit["tract"], solved, verdict.is_position_better))
-    copy.write(work.connection, "flux_scale", products.flux_rows(key, work.unit["tract"], solved, verdict.is_mag_better))
+    copy.write(
+        work.connection, "wcs_solution", products.wcs_rows(key, work.unit["tract"], solved, verdict.is_position_better)
+    )
+    copy.write(
+        work.connection, "flux_scale", products.flux_rows(key, work.unit["tract"], solved, verdict.is_mag_better)
+    )
     for one in solved:
         ids = {"visit": one.visit, "ccd": one.ccd.ccd, "tract": work.unit["tract"], "filter": work.unit["filter"],
                "pointing": one.pointing}  # fmt: skip

@@ -45,7 +45,8 @@ def load(name_or_path: str | Path) -> Camera:
 def find(name_or_path: str | Path) -> Path:
     """The camera.toml that a name or path means. ConfigError `unknown_camera` if there is none."""
     given = Path(name_or_path)
-    for path in (HERE / given.name / "camera.toml" if given.name == str(name_or_path) else given, given, given / "camera.toml"):
+    own = [HERE / given.name / "camera.toml"] if given.name == str(name_or_path) else []
+    for path in [*own, given, given / "camera.toml"]:
         if path.is_file():
             return path
     raise ConfigError(
@@ -147,7 +148,7 @@ def _ccd(row: Mapping[str, Any], raw: Mapping[str, Any]) -> Ccd:
 
 
 def _amplifier(row: Mapping[str, Any], raw: Mapping[str, Any]) -> Amplifier:
-    """One amplifier; a level that is not given is infinite, so that nothing is above it."""
+    """One amplifier; a level that is not given is NaN: nothing is above it."""
     gain = float(row["gain_e_per_adu"])
     read_noise = float(row["read_noise_e"]) if "read_noise_e" in row else float(row["read_noise_adu"]) * gain
     return Amplifier(
@@ -157,8 +158,8 @@ def _amplifier(row: Mapping[str, Any], raw: Mapping[str, Any]) -> Amplifier:
         overscan=Box(**row["overscan"]) if row.get("overscan") else None,
         gain_e_per_adu=gain,
         read_noise_e=read_noise,
-        saturation_adu=float(row.get("saturation_adu") or raw.get("saturation_adu", math.inf)),
-        suspect_adu=float(row.get("suspect_adu") or raw.get("suspect_adu", math.inf)),
+        saturation_adu=float(row.get("saturation_adu") or raw.get("saturation_adu", math.nan)),
+        suspect_adu=float(row.get("suspect_adu") or raw.get("suspect_adu", math.nan)),
         linearity_c0=float(row.get("linearity_c0") or 0.0),
         is_mirrored=bool(row.get("is_mirrored", False)),
     )

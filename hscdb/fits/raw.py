@@ -23,16 +23,15 @@ def read_raw(path: Path, hdu: int, ccd: Ccd) -> Pixels:
     """Pixels (ny, nx) of a raw frame, flipped as ccd.flip says; contiguous, native byte order, the caller's own.
 
     Sixteen-bit frames with BZERO 32768 come as uint16, everything else as float32 with BSCALE, BZERO and BLANK (NaN)
-    applied. InputError `no_file`, `not_fits`, `truncated_fits`, `no_hdu`, or `wrong_size` if the camera prescribes another size.
+    applied. InputError `no_file`, `not_fits`, `truncated_fits`, `no_hdu`, or `wrong_size` if the camera prescribes
+    another size.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file.", code="no_file")
     content = open_bytes(path)
     scanned = _hdu.scan(path) if content is None else _hdu.scan_stream(BytesIO(content), len(content), str(path))
-    for number, found in enumerate(scanned):
-        if number == hdu:
-            break
-    else:
+    found = next((one for number, one in enumerate(scanned) if number == hdu), None)
+    if found is None:
         raise InputError(f"{path}: no HDU {hdu}.", code="no_hdu")
     if found.header.get("ZIMAGE", False):
         pixels = _compressed(path, hdu)

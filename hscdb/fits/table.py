@@ -22,7 +22,7 @@ from hscdb.fits import header as _header
 from hscdb.fits.hdu import set_cards
 
 Column = npt.NDArray[Any]
-_TEXT_FORMATS = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".vot": "votable", ".votable": "votable", ".xml": "votable"}
+_TEXT_FORMATS = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv"} | dict.fromkeys((".vot", ".votable", ".xml"), "votable")
 _SUFFIXES = (".fits", ".fit", ".fz", ".cat", ".ldac")
 
 
@@ -90,7 +90,7 @@ def _wanted(path: Path, available: Iterable[str], names: Sequence[str] | None) -
     missing = [name for name in names if name not in known]
     if missing:
         raise InputError(
-            f"{path}: no column {', '.join(missing)} (there are {', '.join(known[:40])}). Name the right ones by --map.",
+            f"{path}: no column {', '.join(missing)} (there are {', '.join(known[:40])}). Name them by --map.",
             code="missing_column",
         )
     return list(names)
@@ -113,9 +113,7 @@ def _native(values: Any) -> Column:
     return array
 
 
-def _read_fits(
-    path: Path, hdu: int | str | None, names: Sequence[str] | None, header_hdu: int | str | None
-) -> Columns:
+def _read_fits(path: Path, hdu: int | str | None, names: Sequence[str] | None, header_hdu: int | str | None) -> Columns:
     found = _header.parts(path)  # refuses what is broken off, before astropy reads half of it
     tables = [part for part in found if part.header.get("XTENSION") == "BINTABLE" and part.shape is None]
     if hdu is None:

@@ -5,9 +5,7 @@ CREATE OR REPLACE FUNCTION q3c_join(
 ) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-SELECT sky_reach($1, $2, $3, $4, $5)
-   AND $5 > 0.0::float8
-   AND sky_sindist($1, $2, $3, $4) < power(sin(radians($5) / 2.0::float8), 2.0::float8)
+SELECT sky_join($1, $2, $3, $4, $5)
     $$;
 COMMENT ON FUNCTION q3c_join(double precision, double precision, double precision, double precision, double precision)
     IS 'Whether two directions are nearer than a radius; ra2, dec2 of the indexed table';
@@ -17,9 +15,7 @@ CREATE OR REPLACE FUNCTION q3c_radial_query(
 ) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-SELECT sky_reach($3, $4, $1, $2, $5)
-   AND $5 > 0.0::float8
-   AND sky_sindist($3, $4, $1, $2) < power(sin(radians($5) / 2.0::float8), 2.0::float8)
+SELECT sky_join($3, $4, $1, $2, $5)
     $$;
 COMMENT ON FUNCTION q3c_radial_query(double precision, double precision, double precision, double precision, double precision)
     IS 'Whether ra, dec of the indexed table lie in a cone about (ra0, dec0)';

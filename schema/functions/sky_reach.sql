@@ -88,6 +88,19 @@ SELECT power(sin(radians($3 - $1) / 2.0::float8), 2.0::float8)
 COMMENT ON FUNCTION sky_sindist(double precision, double precision, double precision, double precision)
     IS 'Squared sine of half the angle between two directions [deg]';
 
+-- What the queries of sql/ use: unlike q3c_join, it searches our index also where Q3C itself is installed.
+CREATE OR REPLACE FUNCTION sky_join(
+    ra1 double precision, dec1 double precision, ra2 double precision, dec2 double precision, r double precision
+) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+SELECT sky_reach($1, $2, $3, $4, $5)
+   AND $5 > 0.0::float8
+   AND sky_sindist($1, $2, $3, $4) < power(sin(radians($5) / 2.0::float8), 2.0::float8)
+    $$;
+COMMENT ON FUNCTION sky_join(double precision, double precision, double precision, double precision, double precision)
+    IS 'Whether two directions are nearer than r [deg]; ra2, dec2 of the indexed table';
+
 -- Large joins, where the second arm of sky_reach costs as much as the first: give each probe its images across RA 0
 -- (one, or two for the few near it) and join them by sky_near, which has one arm:
 --     SELECT ... FROM (SELECT *, unnest(sky_images(ra, dec, :r)) AS image_ra FROM a) AS a

@@ -119,7 +119,8 @@ def _science(setup: Setup, camera: Camera, name: str, k: int, start: float, numb
     step = (setup.exposure_s + OVERHEAD_S) / 86400.0
     at = start + (number * step if setup.span_d == 0.0 else _spread(setup, k, number, step))
     # Sunflower pattern: the first visit in the middle, the others spread evenly over the dither circle.
-    radius_deg = setup.dither_arcsec / 3600.0 * np.sqrt(k / max(setup.n_visit - 1, 1))
+    width_deg = max(ccd.width for ccd in camera.ccds.values()) * camera.pixel_scale_arcsec / 3600.0
+    radius_deg = setup.dither_ccd * width_deg * np.sqrt(k / max(setup.n_visit - 1, 1))
     ra, dec = sphere.offset(setup.ra, setup.dec, np.degrees(k * _GOLDEN), radius_deg)
     error = random.normal(0.0, setup.pointing_err_arcsec / 3600.0, 2)
     ra_true, dec_true = sphere.deproject(*error, ra, dec)

@@ -142,6 +142,7 @@ def _galaxies(setup: Setup, random: np.random.Generator, area: float) -> NDArray
     colors = {name: np.where(is_red, red, blue) + random.normal(0.0, 0.12, n) for name, (blue, red) in middle.items()}
     _set_mags(found, mag_r, colors)
     found["is_galaxy"] = True
+    found["period_d"] = 1.0
     found["half_light_arcsec"] = 10.0 ** (-0.11 * (mag_r - 20.0) + random.normal(0.0, 0.18, n))
     found["axis_ratio"] = random.uniform(0.25, 1.0, n)
     found["angle_deg"] = random.uniform(0.0, 180.0, n)

@@ -29,7 +29,7 @@ class Setup:
     span_d: float = _option(0.0, "spread the visits evenly over this time; 0 = back to back", "d")
     is_old_exp_id: bool = _option(False, "write EXP-ID as before June 2016 (HSCA90402400)")
 
-    dither_arcsec: float = _option(150.0, "radius of the dither pattern", "arcsec")
+    dither_ccd: float = _option(0.45, "radius of the dither pattern", "CCD widths")
     rotation_deg: float = _option(0.0, "position angle of the first visit (INST-PA)", "deg")
     rotation_step_deg: float = _option(0.0, "change of the position angle from visit to visit", "deg")
     pointing_err_arcsec: float = _option(3.0, "pointing error per axis, rms", "arcsec")

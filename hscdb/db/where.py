@@ -13,7 +13,8 @@ from hscdb.errors import ConfigError
 
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 _FRAMES = "SELECT visit, ccd FROM frame_info WHERE ({}\n) ORDER BY visit, ccd"
-_REFUSED = errors.SyntaxErrorOrAccessRuleViolation | errors.DataError | errors.ReadOnlySqlTransaction
+# SQLSTATE classes that are not the fault of the statement: connection, resources, operator, system, internal.
+_NOT_THE_STATEMENT = ("08", "53", "57", "58", "XX")
 DTYPE = np.dtype([("visit", "i8"), ("ccd", "i4")])
 
 
@@ -78,7 +79,7 @@ def select(
         except errors.QueryCanceled:
             raise ConfigError(f"stopped after {timeout_s:g} s", code="bad_query") from None
         except psycopg.Error as error:
-            if not isinstance(error, _REFUSED):
+            if error.sqlstate is None or error.sqlstate[:2] in _NOT_THE_STATEMENT:
                 raise
             said = error.diag.message_primary or str(error)
             hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""

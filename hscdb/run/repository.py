@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hscdb.errors import ConfigError, InputError
+from hscdb.errors import ConfigError, HscdbError, InputError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -118,8 +118,25 @@ class Repository:
         from hscdb.db.migrate import check
 
         engine = self.bare_engine()
-        check(engine)
+        try:
+            check(engine)
+        except HscdbError:
+            engine.dispose()
+            raise
         return engine
+
+    def close(self) -> None:
+        """Close the connections to the database; the server goes on."""
+        if "engine" in self.__dict__:
+            self.__dict__.pop("engine").dispose()
+
+    def __enter__(self) -> Repository:
+        """The repository; its connections are closed at the end of the block."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Close the connections."""
+        self.close()
 
     def bare_engine(self) -> Engine:
         """Engine on the database whatever its schema."""
@@ -139,8 +156,11 @@ class Repository:
         from hscdb.db.migrate import migrate
 
         engine = self.bare_engine()
-        applied = migrate(engine)
-        enter_camera(engine, self.camera)
+        try:
+            applied = migrate(engine)
+            enter_camera(engine, self.camera)
+        finally:
+            engine.dispose()
         return applied
 
 
@@ -182,78 +202,36 @@ def enter_camera(engine: Engine, camera: Camera) -> None:
             query(f"run/replace_{name}").many(connection, rows)
 
 
+_COLUMNS = {
+    "ccd": "ccd i4,name O,kind O,is_science ?,width_pix i4,height_pix i4,u_pix f8,v_pix f8,yaw_deg f8,n_quarter i4",
+    "amplifier": "ccd i4,amp i4,x0_pix i4,y0_pix i4,width_pix i4,height_pix i4,gain_e_per_adu f8,read_noise_e f8,"
+    "saturation_adu f8,linearity_c0 f8",
+    "filter": "filter O,band O,lambda_nm f8",
+    "color_term": "color_term_set O,refcat_glob O,filter O,primary_band O,secondary_band O,c0 f8,c1 f8,c2 f8",
+}
+
+
 def _camera_rows(camera: Camera) -> dict[str, np.ndarray[Any, Any]]:
     """Rows of ccd, amplifier, filter and color_term as structured arrays."""
-    ccds = [
-        (c.ccd, c.name, c.kind, c.is_science, c.width, c.height, c.u_pix, c.v_pix, c.yaw_deg, c.n_quarter)
-        for c in camera.ccds.values()
-    ]
-    amplifiers = [
-        (
-            c.ccd,
-            a.amp,
-            a.box.x0,
-            a.box.y0,
-            a.box.width,
-            a.box.height,
-            a.gain_e_per_adu,
-            a.read_noise_e,
-            a.saturation_adu,
-            a.linearity_c0,
-        )
-        for c in camera.ccds.values()
-        for a in c.amplifiers
-    ]
-    filters = [(f.filter, f.band, np.nan if f.lambda_nm is None else f.lambda_nm) for f in camera.filters]
-    names = {f.filter for f in camera.filters}
-    terms = [
-        (t.color_term_set, t.refcat_glob, t.filter, t.primary_band, t.secondary_band, t.c0, t.c1, t.c2)
-        for t in camera.color_terms
-        if t.filter in names
-    ]
+    known = {each.filter for each in camera.filters}
+    rows: dict[str, list[tuple[Any, ...]]] = {
+        "ccd": [
+            (c.ccd, c.name, c.kind, c.is_science, c.width, c.height, c.u_pix, c.v_pix, c.yaw_deg, c.n_quarter)
+            for c in camera.ccds.values()
+        ],
+        "amplifier": [
+            (c.ccd, a.amp, a.box.x0, a.box.y0, a.box.width, a.box.height)
+            + (a.gain_e_per_adu, a.read_noise_e, a.saturation_adu, a.linearity_c0)
+            for c in camera.ccds.values()
+            for a in c.amplifiers
+        ],
+        "filter": [(f.filter, f.band, np.nan if f.lambda_nm is None else f.lambda_nm) for f in camera.filters],
+        "color_term": [
+            (t.color_term_set, t.refcat_glob, t.filter, t.primary_band, t.secondary_band, t.c0, t.c1, t.c2)
+            for t in camera.color_terms
+            if t.filter in known
+        ],
+    }
     return {
-        "ccd": np.array(
-            ccds,
-            [
-                ("ccd", "i4"),
-                ("name", "O"),
-                ("kind", "O"),
-                ("is_science", "?"),
-                ("width_pix", "i4"),
-                ("height_pix", "i4"),
-                ("u_pix", "f8"),
-                ("v_pix", "f8"),
-                ("yaw_deg", "f8"),
-                ("n_quarter", "i4"),
-            ],
-        ),
-        "amplifier": np.array(
-            amplifiers,
-            [
-                ("ccd", "i4"),
-                ("amp", "i4"),
-                ("x0_pix", "i4"),
-                ("y0_pix", "i4"),
-                ("width_pix", "i4"),
-                ("height_pix", "i4"),
-                ("gain_e_per_adu", "f8"),
-                ("read_noise_e", "f8"),
-                ("saturation_adu", "f8"),
-                ("linearity_c0", "f8"),
-            ],
-        ),
-        "filter": np.array(filters, [("filter", "O"), ("band", "O"), ("lambda_nm", "f8")]),
-        "color_term": np.array(
-            terms,
-            [
-                ("color_term_set", "O"),
-                ("refcat_glob", "O"),
-                ("filter", "O"),
-                ("primary_band", "O"),
-                ("secondary_band", "O"),
-                ("c0", "f8"),
-                ("c1", "f8"),
-                ("c2", "f8"),
-            ],
-        ),
+        name: np.array(rows[name], [tuple(column.split()) for column in _COLUMNS[name].split(",")]) for name in rows
     }

@@ -57,11 +57,15 @@ def fit_star(image, variance, mask, reject, stamp, sky_variance, photon, x, y, h
     g = np.empty(3)
     cx = x
     cy = y
+    ix = int(np.floor(cx + 0.5))
+    iy = int(np.floor(cy + 0.5))
     flux = 0.0
     status = 1
     for turn in range(N_ITERATION):
-        ix = int(np.floor(cx + 0.5))
-        iy = int(np.floor(cy + 0.5))
+        # the window follows late, lest a star between two pixels make it jump to and fro for ever
+        if turn == 0 or abs(cx - ix) > 0.7 or abs(cy - iy) > 0.7:
+            ix = int(np.floor(cx + 0.5))
+            iy = int(np.floor(cy + 0.5))
         shift_core(stamp, cx - ix, cy - iy, half, value, slope_x, slope_y, scratch)
         use_all = False
         for attempt in range(2):
@@ -112,7 +116,8 @@ def fit_star(image, variance, mask, reject, stamp, sky_variance, photon, x, y, h
         cy += part * step[2]
         if (cx - x) ** 2 + (cy - y) ** 2 > shift_max * shift_max:
             return 1
-        if largest < TOLERANCE:
+        # a is the covariance now: a step of a thirtieth of the error is no step
+        if largest < TOLERANCE or largest * largest < 1e-3 * min(a[1, 1], a[2, 2]):
             status = 0
             break
     # covariance: (J^T W J)^-1 (J^T W V W J) (J^T W J)^-1, V from the variance plane

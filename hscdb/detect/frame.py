@@ -64,14 +64,20 @@ class Measured:
     funnel: dict[str, int] = field(default_factory=dict)
 
 
-def characterize(image: Image, limits: Limits, seed: int, tick: Callable[[str], None] = lambda step: None) -> Measured:
+def characterize(
+    image: Image,
+    limits: Limits,
+    seed: int,
+    tick: Callable[[str], None] = lambda step: None,
+    is_own: bool = False,
+) -> Measured:
     """Find and measure the sources of a frame.
 
-    image : electrons, with sky; not changed. seed : decides which PSF stars are reserved (the frame's number).
+    image : electrons, with sky; not changed, unless is_own (the caller has no more need of it). seed : decides which PSF stars are reserved (the frame's number).
     tick  : called with the name of each step when it is done (for benchmarks).
     DataError `no_pixels` or `all_saturated` where there is nothing to measure. No source is not an error.
     """
-    data, variance, mask = _usable(image)
+    data, variance, mask = _usable(image, is_own)
     background = sky.estimate(data, mask, SKY_BAD, limits.background_bin_pix, limits.background_order)
     data -= background.render()
     data[(mask & UNUSABLE) != 0] = 0.0
@@ -117,10 +123,10 @@ def characterize(image: Image, limits: Limits, seed: int, tick: Callable[[str], 
 
 
 def _usable(
-    image: Image,
+    image: Image, is_own: bool
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.int32]]:
     """Copies that may be written to; pixels that are not numbers are masked and zero."""
-    data = np.array(image.data, dtype=np.float32)
+    data = np.array(image.data, dtype=np.float32, copy=None if is_own else True)
     mask = image.mask & ~np.int32(planes.DETECTED | planes.DETECTED_NEGATIVE)
     lost = ~np.isfinite(data)
     if lost.any():
@@ -138,7 +144,7 @@ def _usable(
             "detect: every usable pixel is saturated. Leave the frame out, or look at the saturation level.",
             code="all_saturated",
         )
-    return data, np.array(image.variance, dtype=np.float32), mask
+    return data, np.asarray(image.variance, dtype=np.float32), mask
 
 
 def _resky(

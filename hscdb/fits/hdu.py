@@ -116,9 +116,20 @@ def write_pixels(file: BinaryIO, pixels: npt.NDArray[Any]) -> None:
     file.write(bytes(-flat.nbytes % BLOCK))
 
 
+def _columns(rows: npt.NDArray[Any]) -> list[fits.Column]:
+    """The columns of a table; one of several truth values per row (flags) becomes packed bits."""
+    columns = []
+    for column in fits.ColDefs(rows):
+        kind = rows.dtype[column.name]
+        if kind.base == np.dtype(bool) and kind.shape:
+            column = fits.Column(column.name, format=f"{kind.shape[0]}X", array=rows[column.name])
+        columns.append(column)
+    return columns
+
+
 def write_table(file: BinaryIO, table: Table) -> None:
     """Append a binary table HDU."""
-    hdu = fits.BinTableHDU(table.rows, name=table.name)
+    hdu = fits.BinTableHDU.from_columns(fits.ColDefs(_columns(table.rows)), name=table.name)
     for column in hdu.columns.names:
         unit = (table.units or {}).get(column)
         if unit and unit != "-":

@@ -1,0 +1,134 @@
+"""detect: clean image -> background, PSF, cosmic rays, sources; calexp, src and rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hscdb.camera.focalplane import initial_wcs
+from hscdb.db import copy
+from hscdb.db.queries import query
+from hscdb.detect import catalog, frame
+from hscdb.fits import product
+from hscdb.fits.header import wcs_cards
+from hscdb.run.config import setting
+from hscdb.run.stage import Funnel, Work, stage
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from hscdb.image.plane import Image
+
+find_pointing = query("detect/find_pointing")
+
+# cards that describe the file itself, which the new file writes anew
+_STRUCTURE = ("SIMPLE", "BITPIX", "NAXIS", "EXTEND", "XTENSION", "PCOUNT", "GCOUNT", "EXTNAME", "EXTTYPE", "INHERIT",
+              "BZERO", "BSCALE", "COMMENT", "HISTORY", "CHECKSUM", "DATASUM", "HDB_")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Config:
+    background_bin_pix: int = setting(
+        128, "width of a bin of the background's mesh", unit="pix", was="charImage.background.binSize"
+    )
+    background_order: int = setting(
+        6, "order of the Chebyshev surface through the mesh", was="charImage.background.approxOrderX"
+    )
+    threshold_sigma: float = setting(5.0, "least S/N of a detection under the PSF", was="detection.thresholdValue")
+    grow_sigma: float = setting(2.4, "growth of footprints, in sigma of the PSF", was="detection.nSigmaToGrow")
+    psf_snr_min: float = setting(
+        50.0,
+        "least S/N of a PSF star; a third, then a fifth of it where fewer than 25 are found",
+        was="charImage.detection.includeThresholdMultiplier",
+    )
+    psf_flux_min_e: float = setting(
+        0.0, "least flux of a PSF star", unit="e", was="measurePsf.starSelector.objectSize.fluxMin"
+    )
+    psf_width_min_pix: float = setting(
+        0.9, "smallest sigma of a PSF star", unit="pix", was="measurePsf.starSelector.objectSize.widthMin"
+    )
+    psf_width_max_pix: float = setting(
+        10.0, "largest sigma of a PSF star", unit="pix", was="measurePsf.starSelector.objectSize.widthMax"
+    )
+    psf_order: int = setting(
+        2, "order of the PSF's polynomial over the ccd", was="measurePsf.psfDeterminer.psfex.spatialOrder"
+    )
+    psf_reserved: float = setting(
+        0.2, "part of the PSF stars that is kept out of the fit to judge it", was="measurePsf.reserve.fraction"
+    )
+    n_psf_star_max: int = setting(300, "PSF stars, the brightest")
+    do_cosmic_ray: bool = setting(True, "find and fill cosmic rays", was="repair.doCosmicRay")
+    cr_n_sigma: float = setting(6.0, "height of a cosmic ray above its surroundings, in sigma", was="cosmicray.minSigma")
+    cr_charge_min_e: float = setting(450.0, "least charge of a cosmic ray", unit="e", was="cosmicray.min_DN")
+    cr_c1: float = setting(2.5, "margin in sigma of the sharpness test", was="cosmicray.cond3_fac")
+    cr_c2: float = setting(0.4, "part of the PSF's sharpness that is a cosmic ray", was="cosmicray.cond3_fac2")
+    cr_n_pixel_max: int = setting(1_000_000, "most cosmic-ray pixels looked for", was="cosmicray.nCrPixelMax")
+
+    def limits(self) -> frame.Limits:
+        """The settings as the steps take them."""
+        return frame.Limits(**{field.name: getattr(self, field.name) for field in dataclasses.fields(frame.Limits)})
+
+
+@stage(
+    "detect",
+    per="frame",
+    config=Config,
+    reads=("frame_isr", "visit"),
+    writes=("source", "frame_quality", "psf_star"),
+    needs=("isr",),
+)
+def run(work: Work, config: Config) -> Funnel:
+    """Find and measure the sources of a frame: background, PSF, cosmic rays, footprints, deblending, fluxes and flags."""
+    visit, ccd = int(work.unit["visit"]), int(work.unit["ccd"])
+    image, cards = _input(work, visit, ccd)
+    measured = frame.characterize(image, config.limits(), seed=visit * 200 + ccd, is_own=True)
+    ids = (work.run_id, work.task_id, visit, ccd)
+    rows = catalog.sources(measured, *ids)
+    copy.write(work.connection, "source", rows, nulls={"parent_id": 0})
+    copy.write(
+        work.connection, "frame_quality", catalog.quality(measured, *ids, work.camera.pixel_scale_arcsec)
+    )
+    copy.write(work.connection, "psf_star", catalog.psf_stars(measured, *ids))
+    _write(work, measured, rows, cards)
+    work.carry["calexp"] = (measured.image, measured.psf)
+    work.carry["sources"] = rows
+    return measured.funnel
+
+
+def _input(work: Work, visit: int, ccd: int) -> tuple[Image, list[tuple[Any, ...]]]:
+    """The clean image and its header cards, from isr's hands or from its file. InputError `no_postISRCCD`."""
+    image = work.carry.pop("postISRCCD", None)
+    if image is not None:
+        return image, list(work.carry.get("cards", ()))
+    image, header = product.read_image(work.files.find("postISRCCD", visit=visit, ccd=ccd))
+    return image, [(key, content) for key, content in header.items() if key and not key.startswith(_STRUCTURE)]
+
+
+def _write(
+    work: Work, measured: frame.Measured, rows: npt.NDArray[np.void], cards: list[tuple[Any, ...]]
+) -> None:
+    """Write calexp and src."""
+    ids = {"visit": int(work.unit["visit"]), "ccd": int(work.unit["ccd"])}
+    image_cards: list[tuple[Any, ...]] = []
+    pointing = find_pointing.one(work.connection, visit=ids["visit"])
+    if pointing is not None and np.isfinite(pointing["ra"]) and np.isfinite(pointing["dec"]):
+        ccd = work.camera.ccds[ids["ccd"]]
+        first = initial_wcs(
+            work.camera, ccd, float(pointing["ra"]), float(pointing["dec"]), float(pointing["rotator_deg"])
+        )
+        image_cards += wcs_cards(first)
+    psf_rows, psf_words = measured.psf.to_table()
+    background = measured.background
+    tables = [
+        product.Table("PSF", psf_rows, cards=psf_words),
+        product.Table("BACKGROUND", background.to_table(), cards={"BGMEAN": background.level, "BGSIGMA": background.sigma}),
+    ]
+    cards = [*cards, ("HDB_RUN", work.run_id, "run of hscdb"), ("HDB_TASK", work.task_id, "task of hscdb")]
+    with work.files.writing("calexp", **ids) as target:
+        product.write_image(target, measured.image, cards, tables, image_cards)
+    table, units, table_cards = catalog.src(rows)
+    with work.files.writing("src", **ids) as target:
+        product.write_header(target, cards, [product.Table("SRC", table, units, table_cards)])

@@ -123,7 +123,7 @@ def _select(work: Work, config: Config) -> Funnel:
             code="no_frames",
         )
     visits = sorted({int(visit) for visit in frames["visit"]})
-    insert_observations(
+    n_observation = insert_observations(
         connection,
         sky_run_ids=sorted({int(each) for each in frames["sky_run_id"]}),
         source_run_ids=sorted({int(each) for each in frames["source_run_id"]}),
@@ -141,7 +141,12 @@ def _select(work: Work, config: Config) -> Funnel:
     n_duplicate = 0
     if not config.is_per_frame:
         n_duplicate = delete_duplicates(connection, **_sides(config))
-    return {"n_frame": len(frames), "n_visit": len(visits), "n_duplicate": n_duplicate}
+    return {
+        "n_frame": len(frames),
+        "n_visit": len(visits),
+        "n_duplicate": n_duplicate,
+        "n_observation": n_observation - n_duplicate,
+    }
 
 
 def _sides(config: Config) -> dict[str, float]:
@@ -157,7 +162,7 @@ def _group(connection: Connection, config: Config, funnel: dict[str, Any]) -> in
     """Group the detections; returns the last pass, whose links are the stars' members."""
     sides = _sides(config)
     fine_side = max(sides["chord"] / 2.0, 1e-6)
-    n_free = funnel["n_observation"] = len_observations(connection)
+    n_free = funnel["n_observation"]
     number = 0
     for number in range(1, _N_ROUND + 1):
         if not insert_seeds(connection, **sides, **{"pass": number}, fine_side=fine_side):

@@ -28,7 +28,7 @@ def add_cosmic_rays(image: NDArray[np.float32], random: np.random.Generator, n_e
 
 @numba.njit(cache=True, nogil=True)
 def _tracks(image, x, y, cos, sin, length, charge):
-    """Charge laid down in steps of a quarter pixel, shared among the four nearest pixels (diffusion of half a pixel)."""
+    """Charge laid down in steps of a quarter pixel, shared by the four nearest pixels (diffusion of half a pixel)."""
     ny, nx = image.shape
     for n in range(len(x)):
         n_step = max(1, int(4.0 * length[n]))

@@ -62,7 +62,7 @@ def _check(camera: Camera, ccd: Ccd) -> None:
 def _defects(setup: Setup, camera: Camera, ccd: Ccd, exposure: Exposure) -> list[tuple[Any, float, float]]:
     """(box, response, electrons per second) of the defects of the list that holds at the time.
 
-    Boxes of a tenth of an amplifier and more are dead, long ones at the edges only weak; of the small ones one in
+    Boxes of a tenth of an amplifier and more are dead, long ones at the edges only weak; of the narrow ones one in
     three is hot.
     """
     if not setup.defects:
@@ -80,7 +80,7 @@ def _defects(setup: Setup, camera: Camera, ccd: Ccd, exposure: Exposure) -> list
 
 def _kind(defect: Defect, ccd: Ccd, random: np.random.Generator) -> tuple[float, float]:
     box = defect.box
-    weak, hot = float(random.uniform(0.1, 0.8)), bool(random.random() < 1.0 / 3.0)
+    weak, hot = float(random.uniform(0.1, 0.8)), bool(random.random() < 1.0 / 3.0) and min(box.width, box.height) <= 8
     if box.width * box.height >= 0.1 * ccd.amplifiers[0].box.width * ccd.height:
         return 0.0, 0.0
     touches = box.x0 == 0 or box.y0 == 0 or box.x0 + box.width == ccd.width or box.y0 + box.height == ccd.height
@@ -152,7 +152,7 @@ def _digitize(
 
 
 def _drift(setup: Setup, random: np.random.Generator, n_y: int) -> Floats:
-    """Change of the bias level of an amplifier along the rows of one frame: an offset, a settling at the start, waves."""
+    """Change of the bias of an amplifier along the rows of one frame: an offset, a settling at the start, waves."""
     offset, settling, *knots = random.normal(0.0, setup.bias_drift_adu, 10)
     y = np.arange(n_y)
     waves = CubicSpline(np.linspace(0, n_y, len(knots)), np.array(knots) * 0.3)(y)

@@ -31,4 +31,5 @@ def apparent(objects: NDArray[np.void], mjd_tai: float) -> tuple[NDArray[np.floa
 
 def variation(objects: NDArray[np.void], mjd_tai: float) -> NDArray[np.float64]:
     """What the variable stars are fainter than their mean [mag]: sines of their period."""
-    return objects["amplitude_mag"] * np.sin(2.0 * np.pi * (mjd_tai / objects["period_d"] + objects["phase"]))
+    angle = 2.0 * np.pi * (mjd_tai / objects["period_d"] + objects["phase"])
+    return np.asarray(objects["amplitude_mag"] * np.sin(angle))

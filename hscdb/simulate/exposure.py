@@ -1,6 +1,6 @@
 """The list of exposures, and what is wrong with each visit and each CCD."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from astropy.time import Time
@@ -40,8 +40,8 @@ class Exposure:
     transparency_mag: float = 0.0
     cloud: tuple[float, float] = (0.0, 0.0)
     fwhm_arcsec: float = 0.7
-    psf: NDArray[np.float64] | None = None
-    distortion: NDArray[np.float64] | None = None
+    psf: NDArray[np.float64] = field(default_factory=lambda: np.zeros((3, 6)))
+    distortion: NDArray[np.float64] = field(default_factory=lambda: np.zeros((2, 7)))
 
     @property
     def mjd_tai(self) -> float:
@@ -83,7 +83,7 @@ def filters(setup: Setup, camera: Camera) -> list[Filter]:
 
 
 def exposures(setup: Setup, camera: Camera) -> list[Exposure]:
-    """All exposures: the science visits (filter by filter), then biases, darks and dome flats of the afternoon before."""
+    """All exposures: science visits, filter by filter, then the biases, darks and dome flats of the afternoon before."""
     chosen = filters(setup, camera)
     start = setup.start_mjd
     if not is_hsc_like(camera) and start < 59000.0:
@@ -123,9 +123,10 @@ def _science(setup: Setup, camera: Camera, name: str, k: int, start: float, numb
     radius_deg = setup.dither_ccd * width_deg * np.sqrt(k / max(setup.n_visit - 1, 1))
     ra, dec = sphere.offset(setup.ra, setup.dec, np.degrees(k * _GOLDEN), radius_deg)
     error = random.normal(0.0, setup.pointing_err_arcsec / 3600.0, 2)
-    ra_true, dec_true = sphere.deproject(*error, ra, dec)
+    ra_true, dec_true = sphere.deproject(error[0], error[1], ra, dec)
     shape = random.normal(0.0, 1.0, (3, 6)) * np.array([[0.03], [setup.ellipticity / 2.0], [setup.ellipticity / 2.0]])
     shape[0, 0] = 0.0
+    cloud = random.normal(0.0, setup.cloud_gradient_mag, 2)
     return Exposure(
         visit=_visit_number(setup, camera, number, at),
         kind="science",
@@ -140,7 +141,7 @@ def _science(setup: Setup, camera: Camera, name: str, k: int, start: float, numb
         rotation_err_deg=float(random.normal(0.0, setup.rotation_err_deg)),
         scale_err=float(random.normal(0.0, setup.scale_err)),
         transparency_mag=float(random.uniform(0.0, setup.transparency_mag)),
-        cloud=tuple(float(one) for one in random.normal(0.0, setup.cloud_gradient_mag, 2)),
+        cloud=(float(cloud[0]), float(cloud[1])),
         fwhm_arcsec=float(setup.seeing_arcsec * np.exp(random.normal(0.0, setup.seeing_scatter))),
         psf=shape,
         distortion=random.normal(0.0, setup.distortion_arcsec / np.sqrt(7.0), (2, 7)),

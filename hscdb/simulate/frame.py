@@ -1,5 +1,6 @@
 """One frame: the light that falls on a CCD, read out."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -12,6 +13,8 @@ from hscdb.simulate.electronics import read_out
 from hscdb.simulate.exposure import Exposure, ccd_truth, find_filter
 from hscdb.simulate.optics import Optics
 from hscdb.simulate.setup import Setup, stream
+
+Floats = NDArray[np.float64]
 
 # Brightness of the night sky by band [AB mag per square arcsec]: what gives HSC's usual counts (2.8, 6.3, 13, 11 and
 # 22 ADU per second and pixel in g r i z y) at its zero points.
@@ -43,8 +46,8 @@ def make(setup: Setup, exposure: Exposure, ccd_number: int) -> tuple[NDArray[np.
     return read_out(setup, camera, ccd, exposure, light, open_s), sources
 
 
-def _smooth(ccd: Ccd, function) -> NDArray[np.float32]:
-    """A smooth function of the focal plane on all pixels of a CCD: Chebyshev series of degree 7 x 11 through its nodes."""
+def _smooth(ccd: Ccd, function: Callable[[Floats, Floats], Floats]) -> NDArray[np.float32]:
+    """A smooth function of (u, v) on all pixels of a CCD: the Chebyshev series of degree 7 x 11 through its nodes."""
     nodes = [np.cos(np.pi * (np.arange(n) + 0.5) / n) for n in (8, 12)]
     x, y = ((node + 1.0) / 2.0 * (size - 1.0) for node, size in zip(nodes, (ccd.width, ccd.height), strict=True))
     u, v = focalplane.pixel_to_focal(ccd, *np.meshgrid(x, y))
@@ -82,7 +85,7 @@ def sky_e(setup: Setup, camera: Camera, exposure: Exposure) -> float:
     chosen = find_filter(camera, exposure.filter)
     magnitude = SKY_MAG.get(chosen.ref_band or chosen.band, 21.3)
     rate = 10.0 ** (-0.4 * (magnitude - chosen.mag_1s)) * camera.pixel_scale_arcsec**2
-    return setup.sky_scale * rate * exposure.exposure_s
+    return float(setup.sky_scale * rate * exposure.exposure_s)
 
 
 def _sky(setup: Setup, camera: Camera, ccd: Ccd, exposure: Exposure) -> NDArray[np.float32]:
@@ -154,9 +157,11 @@ def _ellipses(galaxies: NDArray[np.void], jacobian: NDArray[np.float64]) -> NDAr
     # Equal area: the geometric mean of the half axes is the half-light radius.
     long = galaxies["half_light_arcsec"] / np.sqrt(galaxies["axis_ratio"])
     short = galaxies["half_light_arcsec"] * np.sqrt(galaxies["axis_ratio"])
-    axes = np.moveaxis(np.array([[long * np.sin(angle), short * np.cos(angle)], [long * np.cos(angle), -short * np.sin(angle)]]), -1, 0)
+    axes = np.moveaxis(
+        np.array([[long * np.sin(angle), short * np.cos(angle)], [long * np.cos(angle), -short * np.sin(angle)]]), -1, 0
+    )
     turned = jacobian @ axes
-    return turned @ np.swapaxes(turned, 1, 2)
+    return np.asarray(turned @ np.swapaxes(turned, 1, 2))
 
 
 def objects_of(setup: Setup, exposures: list[Exposure], ccds: list[int], margin_deg: float = 0.03) -> NDArray[np.void]:

@@ -57,7 +57,7 @@ def _altitude(camera: Camera, exposure: Exposure, mjd: float) -> tuple[float, fl
     site = camera.settings.get("site", {})
     lst = (280.46062 + 360.98564737 * (mjd - 51544.5) + site.get("longitude_deg", 0.0)) % 360.0
     zenith = sphere.separation(exposure.ra, exposure.dec, lst, site.get("latitude_deg", exposure.dec))
-    return lst / 15.0, float(max(90.0 - zenith, 30.0))
+    return lst / 15.0, max(90.0 - float(zenith), 30.0)
 
 
 def _plain(camera: Camera, exposure: Exposure, ccd: Ccd) -> list[Card]:
@@ -108,7 +108,9 @@ def _times(camera: Camera, exposure: Exposure) -> list[Card]:
         ]
         if suffix:
             found.append((f"ZD{suffix}", round(90.0 - altitude, 8), f"[degree] Zenith Distance, {text}"))
-            found.append((f"SECZ{suffix}", round(1.0 / np.sin(np.radians(altitude)), 3), f"SEC(Zenith Distance), {text}"))
+            found.append(
+                (f"SECZ{suffix}", round(1.0 / np.sin(np.radians(altitude)), 3), f"SEC(Zenith Distance), {text}")
+            )
     _, altitude = _altitude(camera, exposure, start)
     found.append(("AIRMASS", 1.0 / np.sin(np.radians(altitude)), "Average airmass during exposure"))
     found.append(("ALTITUDE", round(altitude, 8), "[degree] Altitude ang. of telescope pointing"))
@@ -135,9 +137,10 @@ def _program(setup: Setup, exposure: Exposure, ccd: Ccd) -> list[Card]:
 def _pointing(camera: Camera, exposure: Exposure, ccd: Ccd) -> list[Card]:
     ra, dec = _sexagesimal(exposure.ra / 15.0, 3, False), _sexagesimal(exposure.dec, 2, True)
     x, y = focalplane.focal_to_pixel(ccd, 0.0, 0.0)
-    # The boresight in pixels of the file, and a turn without distortion: good to some arcseconds near the center only.
-    file_x = ccd.raw_width - 1 - x if "LR" in ccd.flip else x
-    file_y = ccd.raw_height - 1 - y if "TB" in ccd.flip else y
+    # As in the archive: the boresight in pixels of the unflipped CCD without its overscans, and a turn without
+    # distortion, good to some arcseconds near the center only.
+    file_x = ccd.width - 1 - x if "LR" in ccd.flip else x
+    file_y = ccd.height - 1 - y if "TB" in ccd.flip else y
     turn = focalplane.orientation(camera, exposure.pa_deg) @ _turn_of(ccd)
     turn = turn @ np.diag([-1.0 if "LR" in ccd.flip else 1.0, -1.0 if "TB" in ccd.flip else 1.0]) * _ROUGH_SCALE_DEG
     return [
@@ -155,7 +158,11 @@ def _pointing(camera: Camera, exposure: Exposure, ccd: Ccd) -> list[Card]:
         ("CRPIX2", round(float(file_y) + 1.0, 3), "Reference pixel in y (pixel)"),
         ("CRVAL2", round(exposure.dec, 9), "Physical value of the reference pixel in y"),
         ("CUNIT2", "degree", "Units used in both CRVAL2 and CD matrix"),
-        *((f"CD{i + 1}_{j + 1}", float(turn[i, j]), "Pixel Coordinate transformation matrix") for i in (0, 1) for j in (0, 1)),
+        *(
+            (f"CD{i + 1}_{j + 1}", float(turn[i, j]), "Pixel Coordinate transformation matrix")
+            for i in (0, 1)
+            for j in (0, 1)
+        ),
         ("LONGPOLE", 180.0, "[degree] The North Pole of standard system"),
         ("WCS-ORIG", "Rough estimation", "Origin/quality of the WCS values"),
         ("INST-PA", exposure.pa_deg, "Position Angle of the Instrument Flange"),
@@ -202,10 +209,15 @@ def _instrument(camera: Camera, exposure: Exposure, ccd: Ccd) -> list[Card]:
 def _readout(ccd: Ccd) -> list[Card]:
     """Regions and gains per channel, channels counted from the left of the file; 1-based, both ends included."""
     bee, sdo = (int(part) for part in ccd.name.split("_"))
-    found: list[Card] = [("T_AG", False, "AG Exposure"), ("T_UFNAME", f"object000_{ccd.name}.fits", "Original filename")]
+    found: list[Card] = [
+        ("T_AG", False, "AG Exposure"),
+        ("T_UFNAME", f"object000_{ccd.name}.fits", "Original filename"),
+    ]
     amps = sorted(ccd.amplifiers, key=lambda amp: _in_file(ccd, amp.raw_box)[0])
     # The lab's gains in the headers are some percent below those of the flat fields.
-    found += [(f"T_GAIN{n}", round(0.94 * amp.gain_e_per_adu, 2), f"Gain for channel {n}") for n, amp in enumerate(amps, 1)]
+    found += [
+        (f"T_GAIN{n}", round(0.94 * amp.gain_e_per_adu, 2), f"Gain for channel {n}") for n, amp in enumerate(amps, 1)
+    ]
     found += [
         ("T_CCDID", "undefined", "Name of CCD"),
         ("T_XFLIP", False, "CCD readout is x-flipped when create image"),
@@ -222,9 +234,9 @@ def _readout(ccd: Ccd) -> list[Card]:
         over = _in_file(ccd, amp.overscan) if amp.overscan is not None else (x0, x0 - 1, y0, y1)
         rows = (y1 + 1, ccd.raw_height) if "TB" not in ccd.flip else (1, y0 - 1)
         for axis, (effective, overscan) in enumerate((((x0, x1), over[:2]), ((y0, y1), rows)), 1):
-            for key, ends in (("T_OS", overscan), ("T_EF", effective)):
-                for word, end in zip(("MN", "MX"), ends, strict=True):
-                    found.append((f"{key}{word}{n}{axis}", end, f"{word} pixel of axis {axis} for ch{n}"))
+            for key, region, (low, high) in (("T_OS", "overscan", overscan), ("T_EF", "effective", effective)):
+                found.append((f"{key}MN{n}{axis}", low, f"MIN pixel of {'xy'[axis - 1]}-{region} range for ch{n}"))
+                found.append((f"{key}MX{n}{axis}", high, f"MAX pixel of {'xy'[axis - 1]}-{region} range for ch{n}"))
     return found
 
 

@@ -55,8 +55,6 @@ class Optics:
         return focalplane.focal_to_pixel(true_ccd(self.setup, ccd), u, v)
 
     def _distortion(self, exposure: Exposure, x: Floats, y: Floats) -> tuple[Floats, Floats]:
-        if exposure.distortion is None:
-            return np.zeros_like(x), np.zeros_like(y)
         p, q = x / self.radius_arcsec, y / self.radius_arcsec
         terms = np.stack([p * p, p * q, q * q, p**3, p * p * q, p * q * q, q**3])
         shift = exposure.distortion @ terms
@@ -64,12 +62,12 @@ class Optics:
 
     def jacobian(self, exposure: Exposure, ccd: Ccd) -> Floats:
         """(2, 2) matrix from arcsec (east, north) to pixels at the center of a CCD."""
-        x, y = (ccd.width - 1) / 2.0, (ccd.height - 1) / 2.0
         turned = exposure.ra_true, exposure.dec_true, exposure.pa_deg
-        x, y = np.array([x, x + 1.0, x]), np.array([y, y, y + 1.0])
+        x = (ccd.width - 1) / 2.0 + np.array([0.0, 1.0, 0.0])
+        y = (ccd.height - 1) / 2.0 + np.array([0.0, 0.0, 1.0])
         ra, dec = focalplane.pixel_to_sky(self.camera, ccd, *turned, x, y)
         xi, eta = sphere.project(ra, dec, ra[0], dec[0])
-        return np.linalg.inv(3600.0 * np.array([[xi[1], xi[2]], [eta[1], eta[2]]]))
+        return np.asarray(np.linalg.inv(3600.0 * np.array([[xi[1], xi[2]], [eta[1], eta[2]]])), np.float64)
 
     def pixel_area(self, u: ArrayLike, v: ArrayLike) -> Floats:
         """Sky area of a pixel at a place of the focal plane relative to that at its center.
@@ -86,7 +84,7 @@ class Optics:
         north, south = (focalplane.focal_to_field(self.camera, u, v + side) for side in (h, -h))
         det = (east[0] - west[0]) * (north[1] - south[1]) - (north[0] - south[0]) * (east[1] - west[1])
         rho = np.radians(np.hypot(*focalplane.focal_to_field(self.camera, u, v)) / 3600.0)
-        return np.abs(det) * (1.0 + rho**2) ** -1.5
+        return np.asarray(np.abs(det) * (1.0 + rho**2) ** -1.5)
 
     def _off_center(self, u: ArrayLike, v: ArrayLike) -> tuple[Floats, Floats]:
         u0, v0, _ = self.camera.vignette or (0.0, 0.0, 0.0)
@@ -96,7 +94,7 @@ class Optics:
         """Throughput: 1 at the center, `edge_throughput` at the edge of the lit circle; goes on smoothly beyond."""
         p, q = self._off_center(u, v)
         r2 = p * p + q * q
-        return 1.0 - (1.0 - self.setup.edge_throughput) * (0.4 * r2 + 0.6 * r2 * r2)
+        return np.asarray(1.0 - (1.0 - self.setup.edge_throughput) * (0.4 * r2 + 0.6 * r2 * r2))
 
     def is_lit(self, u: ArrayLike, v: ArrayLike) -> NDArray[np.bool_]:
         """Whether a place lies inside the lit circle (always, if the camera has none)."""
@@ -109,9 +107,9 @@ class Optics:
         p, q = self._off_center(u, v)
         r2 = p * p + q * q
         shape = 0.8 * r2 + a * p + b * q + c * (p**3 - 3.0 * p * q * q) + d * p * q * r2
-        return 1.0 + self.setup.illumination * shape
+        return np.asarray(1.0 + self.setup.illumination * shape)
 
     def cloud_mag(self, exposure: Exposure, u: ArrayLike, v: ArrayLike) -> Floats:
         """Extinction by clouds [mag] at a place."""
         p, q = self._off_center(u, v)
-        return exposure.transparency_mag + exposure.cloud[0] * p + exposure.cloud[1] * q
+        return np.asarray(exposure.transparency_mag + exposure.cloud[0] * p + exposure.cloud[1] * q)

@@ -36,7 +36,9 @@ def expose(image, ccd_seed, frame_seed, response, dark_e, hot_fraction, hot_e, t
     for y in range(ny):
         for x in range(nx):
             fixed = _mix(ccd_seed + np.uint64(y * nx + x) * _GAMMA)
-            light = image[y, x] * (np.float32(1.0) + response * (table[fixed & _LOW16] + table[(fixed >> _S16) & _LOW16]))
+            light = image[y, x] * (
+                np.float32(1.0) + response * (table[fixed & _LOW16] + table[(fixed >> _S16) & _LOW16])
+            )
             expected = light + dark_e
             if (fixed >> _S32) * 2.0**-32 < hot_fraction:
                 expected += hot_e * 10.0 ** (-3.0 * (_mix(fixed) * _UNIFORM))

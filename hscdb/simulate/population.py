@@ -90,7 +90,9 @@ def cone_objects(setup: Setup, ra: float, dec: float, radius_deg: float) -> NDAr
     return found[sphere.separation(ra, dec, found["ra"], found["dec"]) < radius_deg]
 
 
-def _draw_mags(random: np.random.Generator, log_counts: NDArray[np.float64], area: float, bright: float, faint: float):
+def _draw_mags(
+    random: np.random.Generator, log_counts: NDArray[np.float64], area: float, bright: float, faint: float
+) -> NDArray[np.float64]:
     """Magnitudes of a Poisson number of objects on `area` square degrees that follow the counts."""
     mag = np.linspace(bright, faint, 200)
     density = 10.0 ** np.interp(mag, _COUNT_MAG, log_counts)
@@ -117,7 +119,8 @@ def _stars(setup: Setup, random: np.random.Generator, area: float) -> NDArray[np
     is_dwarf = random.random(n) < np.interp(mag_r, [14.0, 18.0, 22.0], [0.15, 0.4, 0.6])
     kind = np.clip(np.where(is_dwarf, random.normal(6.5, 1.4, n), random.normal(2.6, 1.0, n)), 0.0, 10.0)
     colors = {
-        name: np.interp(kind, _TYPE, _LOCUS[name]) + random.normal(0.0, 0.02, n) for name in ("g-r", "r-i", "i-z", "z-y")
+        name: np.interp(kind, _TYPE, _LOCUS[name]) + random.normal(0.0, 0.02, n)
+        for name in ("g-r", "r-i", "i-z", "z-y")
     }
     _set_mags(found, mag_r, colors)
     distance_kpc = np.minimum(10.0 ** (0.2 * (mag_r - np.interp(kind, _TYPE, _LOCUS["M_r"])) - 2.0), 60.0)

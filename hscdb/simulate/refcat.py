@@ -31,7 +31,7 @@ PS1_UNITS = {"RAJ2000": "deg", "DEJ2000": "deg", "e_RAJ2000": "arcsec", "e_DEJ20
 
 
 def gaia(setup: Setup, objects: NDArray[np.void]) -> NDArray[np.void]:
-    """Stars with G < 21 and no brighter companion within 0.5 arcsec, with errors drawn; some faint ones lack motions."""
+    """Stars with G < 21 without a brighter companion within 0.5 arcsec; some faint ones lack motion and parallax."""
     random = stream(setup, "gaia")
     bright = ~objects["is_galaxy"] & (objects["mag_gaia_g"] < 21.0) & (objects["mag_gaia_g"] > 3.0)
     stars = objects[bright & ~_is_hidden(objects)]

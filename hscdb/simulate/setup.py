@@ -35,7 +35,9 @@ class Setup:
     pointing_err_arcsec: float = _option(3.0, "pointing error per axis, rms", "arcsec")
     rotation_err_deg: float = _option(0.02, "rotation error of a visit, rms", "deg")
     scale_err: float = _option(1e-4, "relative scale error of a visit, rms")
-    distortion_arcsec: float = _option(0.05, "low-order distortion of a visit, rms per axis at the edge of the field", "arcsec")
+    distortion_arcsec: float = _option(
+        0.05, "low-order distortion of a visit, rms per axis at the edge of the field", "arcsec"
+    )
     turbulence_mas: float = _option(5.0, "displacement of the stars by the atmosphere, rms per axis", "mas")
     turbulence_scale_arcmin: float = _option(8.0, "outer scale of these displacements", "arcmin")
     ccd_shift_pix: float = _option(0.4, "shift of each CCD from its nominal place, rms per axis", "pix")
@@ -62,7 +64,9 @@ class Setup:
     sky_scale: float = _option(1.0, "sky brightness relative to the usual one of the filter")
 
     bias_adu: float = _option(1000.0, "bias level", "adu")
-    bias_drift_adu: float = _option(3.0, "change of the bias level from frame to frame and along the columns, rms", "adu")
+    bias_drift_adu: float = _option(
+        3.0, "change of the bias level from frame to frame and along the columns, rms", "adu"
+    )
     dark_e_per_s: float = _option(0.02, "dark current", "electron/s")
     hot_fraction: float = _option(1e-4, "fraction of hot pixels")
     cosmic_per_s: float = _option(1.5, "cosmic rays per second on 2048 x 4176 pixels", "1/s")
@@ -82,7 +86,9 @@ class Setup:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in ("n_visit", "n_bias", "n_dark", "n_flat", "exposure_s", "star_density", "seed"):
             if getattr(self, name) < 0:
-                raise ConfigError(f"simulate: {name} = {getattr(self, name)} is negative. Give 0 or more.", "bad_setting")
+                raise ConfigError(
+                    f"simulate: {name} = {getattr(self, name)} is negative. Give 0 or more.", "bad_setting"
+                )
         if not -90.0 <= self.dec <= 90.0:
             raise ConfigError(f"simulate: dec = {self.dec} deg lies outside -90..90. Give degrees.", "bad_setting")
         object.__setattr__(self, "ra", self.ra % 360.0)

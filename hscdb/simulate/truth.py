@@ -15,8 +15,10 @@ from hscdb.simulate.population import BANDS, OBJECT
 #   flux_e         electrons in the whole profile; mag = the object's magnitude in the filter at that time
 #   ra, dec        at the time of the exposure, with proper motion and parallax, before the atmosphere
 #   area_mag       -2.5 log10 of the pixel's sky area relative to the field center
-#   illumination_mag, ccd_mag   the same of the lamp's light relative to the sky's, and of the CCD's sky-to-lamp response
-#   After division by a dome flat of mean 1 over the field: m_inst = mag - zp + cloud_mag - area_mag - illumination_mag + ccd_mag
+#   illumination_mag, ccd_mag   the same of the lamp's light relative to the sky's, and of the CCD's response to
+#                  the sky relative to that to the lamp
+# After division by a dome flat of one norm for all CCDs, m_inst = mag - zp + cloud_mag - area_mag - illumination_mag
+# + ccd_mag with one zp for all.
 SOURCE = np.dtype(
     [
         ("visit", "i8"), ("ccd", "i4"), ("star_id", "i8"), ("x", "f8"), ("y", "f8"), ("ra", "f8"), ("dec", "f8"),
@@ -65,7 +67,7 @@ def filter_column(chosen: Filter) -> str:
 def star_table(camera: Camera, chosen: list[Filter], objects: NDArray[np.void]) -> NDArray[np.void]:
     """truth_star: the objects at epoch 2016.0 with their magnitudes in the filters observed."""
     names = [filter_column(one) for one in chosen]
-    table = np.empty(len(objects), OBJECT.descr + [(name, "f8") for name in names if name not in OBJECT.names])
+    table = np.empty(len(objects), OBJECT.descr + [(name, "f8") for name in names if name not in (OBJECT.names or ())])
     recfunctions.recursive_fill_fields(objects, table)
     for one, name in zip(chosen, names, strict=True):
         table[name] = filter_mag(camera, one, objects)
@@ -89,7 +91,7 @@ def visit_table(exposures: list[Exposure]) -> NDArray[np.void]:
             row[name] = getattr(one, name)
         row["mjd_tai"] = one.mjd_tai
         row["cloud_u_mag"], row["cloud_v_mag"] = one.cloud
-        row["distortion_arcsec"] = 0.0 if one.distortion is None else one.distortion
+        row["distortion_arcsec"] = one.distortion
     return table
 
 

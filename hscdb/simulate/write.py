@@ -30,7 +30,9 @@ def simulate(out: Path, setup: Setup, jobs: int = 1, report: Report | None = Non
     ccds = list(setup.ccds) or [number for number, ccd in camera.ccds.items() if ccd.is_science]
     strange = [number for number in ccds if number not in camera.ccds]
     if strange:
-        raise ConfigError(f"simulate: camera {camera.name} has no ccd {strange} (it has {len(camera.ccds)}).", "unknown_ccd")
+        raise ConfigError(
+            f"simulate: camera {camera.name} has no ccd {strange} (it has {len(camera.ccds)}).", "unknown_ccd"
+        )
     planned = exposure.exposures(setup, camera)
     for folder in (out / "raw", out / "calib"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +53,7 @@ def simulate(out: Path, setup: Setup, jobs: int = 1, report: Report | None = Non
         ("ccd", truth.ccd_table([exposure.ccd_truth(setup, camera.ccds[number]) for number in ccds])),
         ("source", source),
     ):
-        units = {column: truth.unit_of(column) for column in rows.dtype.names}
+        units = {column: truth.unit_of(column) for column in rows.dtype.names or ()}
         write_table(out / f"truth_{name}.fits", f"truth_{name}", rows, units)
     kinds = [one.kind for one, _ in work]
     return {

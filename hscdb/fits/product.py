@@ -22,7 +22,7 @@ from hscdb.image.mask import PLANES
 from hscdb.image.plane import Image
 
 __all__ = [
-    "DATASETS", "Cards", "Table", "names", "path", "read_header", "read_image", "read_plane", "read_table",
+    "DATASETS", "Cards", "Table", "names", "overwrite_plane", "path", "read_header", "read_image", "read_plane", "read_table",
     "update_header", "write_header", "write_image", "write_plane",
 ]  # fmt: skip
 
@@ -213,21 +213,37 @@ def update_header(path: Path, cards: Mapping[int | str, Cards], to: Path | None 
     reader sees the old file or the new one. InputError `no_hdu` if an HDU is not there.
     """
     found = list(_hdu.scan(path))
-    open_names = set(cards)
+    missing = [which for which in cards if not any(which in (number, one.name) for number, one in enumerate(found))]
+    if missing:
+        raise InputError(f"{path}: no HDU {', '.join(map(str, missing))}.", code="no_hdu")
     target = to if to is not None else path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with path.open("rb") as old, target.open("wb") as new:
-        for number, one in enumerate(found):
-            for which in cards:
-                if which in (number, one.name):
-                    _hdu.set_cards(one.header, cards[which])
-                    open_names.discard(which)
-            new.write(_hdu.header_bytes(one.header))
-            _copy(old, new, one.data_start, one.end)
-    if open_names:
-        target.unlink()
-        raise InputError(f"{path}: no HDU {', '.join(map(str, sorted(open_names, key=str)))}.", code="no_hdu")
-    if to is None:
-        target.replace(path)
+    try:
+        with path.open("rb") as old, target.open("wb") as new:
+            for number, one in enumerate(found):
+                for which in cards:
+                    if which in (number, one.name):
+                        _hdu.set_cards(one.header, cards[which])
+                new.write(_hdu.header_bytes(one.header))
+                _copy(old, new, one.data_start, one.end)
+        if to is None:
+            target.replace(path)
+    finally:
+        if to is None:
+            target.unlink(missing_ok=True)
+
+
+def overwrite_plane(path: Path, name: str, pixels: npt.NDArray[Any]) -> None:
+    """Put new pixels, (ny, nx), in the place of a plane's, in a file nobody reads yet. InputError `no_hdu`.
+
+    ValueError if the shape differs from the plane's.
+    """
+    found = _find(path, name)
+    if pixels.shape != (found.header["NAXIS2"], found.header["NAXIS1"]):
+        raise ValueError(f"{path}: plane {name} has another shape than {pixels.shape}")
+    dtype = "i4" if name == "MASK" else "f4"
+    with path.open("r+b") as file:
+        file.seek(found.data_start)
+        _hdu.write_pixels(file, pixels.astype(dtype, copy=False))
 
 
 def _copy(old: Any, new: Any, start: int, end: int) -> None:

@@ -17,7 +17,7 @@ from hscdb.image.mask import BAD, INTRP, NO_DATA, SAT, UNMASKEDNAN
 _FILLED = int(BAD | SAT | UNMASKEDNAN)
 _SAT, _INTRP, _NO_DATA = int(SAT), int(INTRP), int(NO_DATA)
 N_SHORT = 8  # longest run that is predicted
-NUGGET = 0.05  # noise over signal variance in the prediction: keeps the weights from amplifying the noise
+NOISE_MAX = 1.25  # a predicted pixel is at most this much noisier than a measured one
 EDGE_MAX_PIX = 4  # widest defect at an edge that is filled from its one side
 
 
@@ -25,17 +25,27 @@ def weights(sigma_pix: float) -> npt.NDArray[np.float64]:
     """(N_SHORT + 1, N_SHORT, 4): for a run of n pixels, the weights of x0-2, x0-1, x1+1, x1+2 for each of its pixels.
 
     sigma_pix : sigma of the PSF. Pixels of a field of stars correlate as exp(-d^2 / (4 sigma^2)); weights sum to one.
+    The noise assumed is raised, run length by run length, until the weights do not amplify it beyond NOISE_MAX.
     """
     table = np.zeros((N_SHORT + 1, N_SHORT, 4))
     for n in range(1, N_SHORT + 1):
-        known = np.array([-2.0, -1.0, n, n + 1.0])
-        matrix = np.ones((5, 5))
-        matrix[:4, :4] = np.exp(-((known[:, None] - known) ** 2) / (4 * sigma_pix**2)) + NUGGET * np.eye(4)
-        matrix[4, 4] = 0.0
-        for i in range(n):
-            right = np.append(np.exp(-((known - i) ** 2) / (4 * sigma_pix**2)), 1.0)
-            table[n, i] = np.linalg.solve(matrix, right)[:4]
+        noise = 1e-3
+        while True:
+            table[n, :n] = [_predict(np.array([-2.0, -1.0, n, n + 1.0]) - i, sigma_pix, noise) for i in range(n)]
+            if (table[n] ** 2).sum(1).max() <= NOISE_MAX**2:
+                break
+            noise *= 1.5
     return table
+
+
+def _predict(distance: npt.NDArray[np.float64], sigma_pix: float, noise: float) -> npt.NDArray[np.float64]:
+    """Ordinary kriging weights of pixels at these distances; noise: variance over that of the signal."""
+    matrix = np.ones((5, 5))
+    matrix[:4, :4] = np.exp(-((distance[:, None] - distance) ** 2) / (4 * sigma_pix**2)) + noise * np.eye(4)
+    matrix[4, 4] = 0.0
+    right = np.append(np.exp(-(distance**2) / (4 * sigma_pix**2)), 1.0)
+    solved: npt.NDArray[np.float64] = np.linalg.solve(matrix, right)[:4]
+    return solved
 
 
 @njit(cache=True, nogil=True)

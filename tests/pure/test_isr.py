@@ -1,0 +1,116 @@
+"""Interpolation over bad pixels, and the statistics of the sky."""
+
+import numpy as np
+import pytest
+
+from hscdb.image.mask import BAD, INTRP, NO_DATA, SAT, SUSPECT, UNMASKEDNAN
+from hscdb.isr import interpolate, sky
+
+LEVEL, VARIANCE = 300.0, 350.0
+
+
+def star(sigma: float = 2.5, shape: tuple[int, int] = (61, 81), x0: float = 40.3, y0: float = 30.2) -> np.ndarray:
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    return (LEVEL + 5000 * np.exp(-((x - x0) ** 2 + (y - y0) ** 2) / (2 * sigma**2))).astype(np.float32)
+
+
+def filled(image: np.ndarray, mask: np.ndarray, **more: int) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+    image = np.where(mask & UNMASKEDNAN, np.nan, image).astype(np.float32)
+    variance = np.where(mask & UNMASKEDNAN, np.nan, VARIANCE).astype(np.float32)
+    numbers = interpolate.fill(image, variance, mask, 2.5, LEVEL, VARIANCE, **more)
+    assert np.isfinite(image).all()
+    assert np.isfinite(variance).all()
+    assert (variance >= 0).all()
+    return image, variance, numbers
+
+
+def test_weights_sum_to_one_and_keep_a_constant() -> None:
+    table = interpolate.weights(2.5)
+    for n in range(1, interpolate.N_SHORT + 1):
+        np.testing.assert_allclose(table[n, :n].sum(1), 1.0)
+        assert (table[n] ** 2).sum(1).max() <= 1.25**2
+        np.testing.assert_allclose(table[n, :n], table[n, n - 1 :: -1][:n, ::-1])  # from either side alike
+
+
+@pytest.mark.parametrize(("n_column", "tolerance"), [(1, 0.012), (2, 0.03), (3, 0.14)])
+def test_a_star_cut_by_bad_columns_is_restored(n_column: int, tolerance: float) -> None:
+    truth, mask = star(), np.zeros((61, 81), np.int32)
+    mask[:, 40 : 40 + n_column] = BAD
+    broken = np.where(mask, -1e4, truth).astype(np.float32)
+    image, _, numbers = filled(broken, mask)
+    assert np.abs(image - truth).max() < tolerance * 5000
+    # a straight line between the neighbours misses the core by far more
+    line = 0.5 * (truth[:, 39] + truth[:, 40 + n_column])
+    assert np.abs(image[:, 40] - truth[:, 40]).max() < 0.5 * np.abs(line - truth[:, 40]).max()
+    assert numbers == (61 * n_column, 0)
+    assert (mask[:, 40 : 40 + n_column] == BAD | INTRP).all()
+    assert not mask[:, :40].any()
+
+
+def test_noise_is_not_amplified() -> None:
+    rng = np.random.default_rng(1)
+    image, mask = rng.normal(LEVEL, 18, (400, 200)).astype(np.float32), np.zeros((400, 200), np.int32)
+    struck = np.s_[:, 20 + 20 * (np.arange(8)[:, None]) + np.arange(5)]
+    mask[struck] = BAD
+    out, _, _ = filled(image, mask)
+    assert out[struck].std() < 1.3 * 18
+    assert out[struck].mean() == pytest.approx(LEVEL, abs=1.0)
+
+
+def test_long_runs_are_bridged_only_when_saturated() -> None:
+    image, mask = star(), np.zeros((61, 81), np.int32)
+    mask[10, 20:40], mask[12, 5:75], mask[14, 5:75], mask[14, 30] = BAD, BAD, BAD, BAD | SAT
+    ramp = np.broadcast_to(np.arange(81, dtype=np.float32), (61, 81)).copy()
+    out, _, numbers = filled(ramp, mask, reach_pix=30)
+    np.testing.assert_allclose(out[10], np.arange(81), atol=1e-3)
+    np.testing.assert_allclose(out[14], np.arange(81), atol=1e-3)
+    assert (out[12, 5:75] == LEVEL).all()
+    assert (mask[12, 5:75] == BAD).all()
+    assert numbers == (20 + 70, 70)
+    assert image.shape == out.shape
+
+
+def test_edges_vignetting_and_nan_end_finite() -> None:
+    image, mask = np.full((20, 60), 500, np.float32), np.zeros((20, 60), np.int32)
+    mask[0, :3], mask[1, :17], mask[2, 58:], mask[3] = BAD, BAD, UNMASKEDNAN, BAD
+    mask[4, 50:], mask[5, 46:50], mask[5, 50:], mask[6, 10] = NO_DATA, SAT, NO_DATA, SUSPECT
+    image[4, 50:] = np.inf
+    out, _, _ = filled(image, mask)
+    assert (out[0, :3] == 500).all()
+    assert (out[1, :17] == LEVEL).all()
+    assert (out[2, 58:] == 500).all()
+    assert (out[3] == LEVEL).all()
+    assert (out[4, 50:] == LEVEL).all()
+    assert (out[5, 46:50] == 500).all()
+    assert (mask[4, 50:] == NO_DATA).all()
+    assert mask[6, 10] == SUSPECT
+    assert (mask[2, 58:] == UNMASKEDNAN | INTRP).all()
+
+
+def test_sky_is_the_median_and_not_moved_by_stars() -> None:
+    rng = np.random.default_rng(2)
+    ny, nx = 1100, 1030
+    tilt = 1 + 0.02 * (np.arange(nx) - nx / 2) / nx
+    image = rng.normal(1000, 30, (ny, nx)) * tilt
+    for _ in range(200):
+        y, x = rng.integers(0, ny - 12), rng.integers(0, nx - 12)
+        image[y : y + 12, x : x + 12] += rng.exponential(5000)
+    mask = np.zeros((ny, nx), np.int32)
+    mask[:, :100], image[:, :100] = BAD, 1e6
+    found = sky.measure(image.astype(np.float32), mask)
+    assert found.level == pytest.approx(1001, abs=2)
+    assert found.sigma == pytest.approx(30.5, rel=0.04)
+    assert (found.n_x, found.n_y) == (4, 4)
+    assert found.flatness_pp == pytest.approx(0.02 * (1024 - 256) / nx, rel=0.15)
+    assert found.flatness_rms == pytest.approx(0.0055, rel=0.2)
+
+
+def test_a_frame_without_usable_pixels_has_no_sky() -> None:
+    found = sky.measure(np.ones((300, 300), np.float32), np.full((300, 300), SAT))
+    assert np.isnan([found.level, found.sigma, found.flatness_pp, found.flatness_rms]).all()
+
+
+def test_counts_are_of_bits() -> None:
+    mask = np.zeros((7, 9), np.int32)
+    mask[0, :4], mask[0, 2:6], mask[3] = SAT, SAT | BAD, NO_DATA
+    assert sky.count(mask) == (6, 4, 9)

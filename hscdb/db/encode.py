@@ -6,6 +6,7 @@ first, then the bytes that NULL and short text do not need are left out by a mas
 """
 
 from collections.abc import Iterator
+from datetime import UTC
 from typing import Any
 
 import numpy as np
@@ -78,18 +79,15 @@ def _from_objects(type_name: str, values: np.ndarray[Any, Any], is_null: np.ndar
     if type_name in _TEXTS:
         return np.array(["" if null else str(entry) for entry, null in zip(values, is_null, strict=True)], dtype="U")
     if type_name in ("date", "timestamp with time zone"):
-        filled = [np.datetime64("NaT") if null else entry for entry, null in zip(values, is_null, strict=True)]
-        if any(getattr(entry, "tzinfo", None) is not None for entry in filled):
-            filled = [np.datetime64("NaT") if null else _utc(entry) for entry, null in zip(values, is_null, strict=True)]
+        filled = [np.datetime64("NaT") if null else _utc(entry) for entry, null in zip(values, is_null, strict=True)]
         return np.array(filled, dtype="M8[us]")
     dtype = np.dtype(_BINARY[type_name]).newbyteorder("=")
     return np.array([0 if null else entry for entry, null in zip(values, is_null, strict=True)], dtype=dtype)
 
 
 def _utc(entry: Any) -> Any:
-    from datetime import UTC
-
-    return entry.astimezone(UTC).replace(tzinfo=None)
+    """A time with a zone as naive UTC, which is what datetime64 holds."""
+    return entry.astimezone(UTC).replace(tzinfo=None) if getattr(entry, "tzinfo", None) is not None else entry
 
 
 def _text(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -33,7 +33,7 @@ def connect(dsn: str, *, pool: bool = True, application_name: str = "hscdb") -> 
     InputError `no_server`, at the first use, if nobody answers.
     """
     try:
-        given = conninfo_to_dict(dsn)
+        given: dict[str, Any] = conninfo_to_dict(dsn)
     except psycopg.ProgrammingError as error:
         raise ConfigError(
             f"dsn: not a libpq connection string ({str(error).strip()}). "

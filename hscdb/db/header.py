@@ -58,7 +58,9 @@ def for_sqlalchemy(statement: "Statement") -> str:
     The cast settles what an empty array, NULL or small integer would leave open for the server.
     """
     types = statement.params
-    return _each_bind(statement.sql, lambda name: f"CAST(:{name} AS {types[name]})", lambda text: text.replace(":", "\\:"))
+    return _each_bind(
+        statement.sql, lambda name: f"CAST(:{name} AS {types[name]})", lambda text: text.replace(":", "\\:")
+    )
 
 
 def for_psycopg(statement: "Statement") -> str:

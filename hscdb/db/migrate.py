@@ -249,7 +249,7 @@ def _fill_flag_doc(connection: Connection) -> None:
 
 
 def check(engine: Engine, root: Path | None = None) -> None:
-    """SchemaError (exit 3) unless the database has exactly this program's schema; `old_schema` if it must be upgraded."""
+    """SchemaError (exit 3) unless the database has exactly this program's schema; `old_schema` if it is older."""
     numbered = _numbered(root or folder("schema"))
     with engine.connect() as connection:
         raw = driver(connection)

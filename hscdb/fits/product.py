@@ -28,6 +28,7 @@ __all__ = [
 
 _P = "%(pointing)05d/%(filter)s"
 _V = "%(visit)07d-%(ccd)03d"
+_QA = "qa/%(tract)04d/%(filter)s"
 _RESULT = "jointcal-results/%(filter)s/%(tract)04d"
 
 DATASETS: dict[str, str] = {
@@ -43,6 +44,10 @@ DATASETS: dict[str, str] = {
     "calibrated_src": f"{_P}/output/%(tract)04d/CALSRC-{_V}.fits",
     "jointcal_wcs": f"{_RESULT}/jointcal_wcs-{_V}.fits",
     "jointcal_photoCalib": f"{_RESULT}/jointcal_photoCalib-{_V}.fits",
+    "ResPosScatter": f"{_QA}/ResPosScatter.png",
+    "MdM": f"{_QA}/MdM.png",
+    "visitRms": f"{_QA}/visitRms.png",
+    "ResPosArrow2D": f"{_QA}/ResPosArrow2D_%(visit)d.png",
     "bias": "BIAS/%(calib_date)s/NONE/BIAS-%(calib_date)s-%(ccd)03d.fits",
     "dark": "DARK/%(calib_date)s/NONE/DARK-%(calib_date)s-%(ccd)03d.fits",
     "flat": "FLAT/%(calib_date)s/%(filter)s/FLAT-%(calib_date)s-%(filter)s-%(ccd)03d.fits",

@@ -66,7 +66,8 @@ class References:
 class Geometry:
     """Places of the observations in the focal plane, from the camera description.
 
-    u, v       : (n_obs,) [pix]; field_x, field_y: (n_obs,) field angle / pixel scale, minus the origin [pix]: the distortion is taken off.
+    u, v       : (n_obs,) [pix]; field_x, field_y: (n_obs,)
+                 field angle / pixel scale minus the origin [pix]: the distortion is taken off.
     jacobian   : (n_obs, 2, 2) d(field)/d(u, v).
     lever      : (n_obs, 2) place relative to the CCD's centre [pix].
     scale_pix  : field distance that maps to 1 in the Chebyshev bases.

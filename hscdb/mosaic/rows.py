@@ -143,7 +143,8 @@ def summary(
         "judged_by": verdict.judged_by, "n_judge": verdict.n_judge,
         "position_rms_before_mas": _number(verdict.position_before),
         "position_rms_after_mas": _number(verdict.position_after),
-        "mag_rms_before_mmag": _number(1000 * verdict.mag_before), "mag_rms_after_mmag": _number(1000 * verdict.mag_after),
+        "mag_rms_before_mmag": _number(1000 * verdict.mag_before),
+        "mag_rms_after_mmag": _number(1000 * verdict.mag_after),
         "is_position_accepted": verdict.is_position_better, "is_magnitude_accepted": verdict.is_mag_better,
     }  # fmt: skip
     fitted = np.zeros(obs.stars.size, bool)

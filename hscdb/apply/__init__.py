@@ -1,0 +1,1 @@
+"""Stage apply: the joint solution put onto images and catalogs."""

@@ -1,0 +1,100 @@
+"""apply: the joint solution put onto calexp and src of a frame: CALEXP, CALSRC and calibrated_source."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from hscdb.apply import catalog, solution
+from hscdb.db import copy
+from hscdb.db.queries import query
+from hscdb.errors import InputError
+from hscdb.fits import header, product
+from hscdb.run.config import setting
+from hscdb.run.stage import Funnel, Work, stage
+
+find_wcs = query("apply/find_wcs")
+find_flux_scale = query("apply/find_flux_scale")
+read_sources = query("apply/read_sources")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of apply."""
+
+    do_image: bool = setting(True, "write CALEXP, the calibrated image", was="calibrateExposure.py")
+    do_catalog: bool = setting(True, "write CALSRC, the calibrated catalog", was="calibrateCatalog.py")
+    do_apply_calib: bool = setting(
+        False, "CALSRC with magnitudes in place of fluxes (counts times F)", was="doApplyCalib"
+    )
+
+
+@stage(
+    "apply",
+    per="frame",
+    config=Config,
+    reads=("wcs_solution", "flux_scale", "source", "source_sky"),
+    writes=("calibrated_source",),
+    needs=("mosaic",),
+)
+def run(work: Work, config: Config) -> Funnel:
+    """Calibrated image and catalog of a frame in a tract (hscPipe: calibrateExposure.py, calibrateCatalog.py)."""
+    unit = work.unit
+    where = {"run_id": work.run_id, "tract": unit["tract"], "visit": unit["visit"], "ccd": unit["ccd"]}
+    wcs_row, scale_row = find_wcs.one(work.connection, **where), find_flux_scale.one(work.connection, **where)
+    if wcs_row is None or scale_row is None:
+        raise InputError(
+            f"apply visit={unit['visit']} ccd={unit['ccd']} tract={unit['tract']}: no "
+            f"{'WCS' if wcs_row is None else 'flux scale'} (1 needed). Run `hscdb mosaic` on the tract first.",
+            code="no_solution",
+        )
+    chosen = solution.from_rows(wcs_row, scale_row)
+    kind = work.options.get("kind", "")
+    n_image = int(kind != "catalogs" and config.do_image and _image(work, chosen))
+    sources = read_sources(work.connection, run_id=work.run_id, visit=unit["visit"], ccd=unit["ccd"])
+    rows = catalog.rows({"run_id": work.run_id, "task_id": work.task_id}, unit, sources, chosen)
+    copy.write(work.connection, "calibrated_source", rows)
+    n_catalog = int(kind != "images" and config.do_catalog and _catalog(work, config, chosen, sources))
+    return {"n_source": len(sources), "n_calibrated": len(rows), "n_image": n_image, "n_catalog": n_catalog,
+            "n_joint": int(chosen.is_joint), "n_extrapolated": int(chosen.is_extrapolated)}  # fmt: skip
+
+
+def _ids(work: Work) -> dict[str, Any]:
+    return {name: work.unit[name] for name in ("visit", "ccd")}
+
+
+def _image(work: Work, chosen: solution.Solution) -> bool:
+    """Write CALEXP; False if the frame has no image (it came as a catalog)."""
+    if not work.files.exists("calexp", **_ids(work)):
+        return False
+    path = work.files.find("calexp", **_ids(work))
+    image = product.read_plane(path, "IMAGE")
+    data, variance = solution.scale_image(chosen, image, product.read_plane(path, "VARIANCE"))
+    wcs_cards = header.wcs_cards(chosen.wcs, data.shape[1], data.shape[0])
+    with work.files.writing("calibrated_exp", **work.unit) as new:
+        # headers and tables (PSF, ...) are copied byte for byte; image and variance are put over them
+        product.update_header(path, {0: _cards(work, chosen), "IMAGE": wcs_cards}, to=new)
+        product.overwrite_plane(new, "IMAGE", data)
+        product.overwrite_plane(new, "VARIANCE", variance)
+    return True
+
+
+def _cards(work: Work, chosen: solution.Solution) -> list[tuple[str, Any, str]]:
+    return [
+        ("FLUXMAG0", chosen.mag0_e, "[electron] counts of an AB magnitude of 0"),
+        ("FLUXMAG0ERR", chosen.mag0_e_err, "[electron] one sigma of FLUXMAG0"),
+        ("TRACT", int(work.unit["tract"]), "tract of the joint solution"),
+        ("MOSAIC", chosen.is_joint, "whether the joint solution was used"),
+        ("EXTRAPOL", chosen.is_extrapolated, "solution extrapolated from the camera model"),
+    ]
+
+
+def _catalog(work: Work, config: Config, chosen: solution.Solution, sources: Any) -> bool:
+    """Write CALSRC from the SRC file, or from the rows where the frame came as a catalog."""
+    if work.files.exists("src", **_ids(work)):
+        table = product.read_table(work.files.find("src", **_ids(work)), 1)
+        found = product.read_header(work.files.find("src", **_ids(work)), 1)
+        columns = catalog.from_src(table, found, chosen, config.do_apply_calib)
+    else:
+        columns = catalog.from_rows(sources, chosen, config.do_apply_calib)
+    with work.files.writing("calibrated_src", **work.unit) as new:
+        product.write_header(new, _cards(work, chosen), [columns])
+    return True

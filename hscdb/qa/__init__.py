@@ -1,0 +1,1 @@
+"""Stage qa: numbers that judge the results, then pictures of them."""

@@ -1,0 +1,76 @@
+"""Figures of merit from the rows of the qa queries: names, units, and the systematic floors."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = npt.NDArray[np.void]
+# metric, variant, sample, visit (-1: none), ccd (-1: none), figure, unit, number it is made from
+Metric = tuple[str, str, str, int, int, float, str, int]
+
+
+def scatter(rows: Rows) -> Iterator[Metric]:
+    """Internal rms of positions and magnitudes; where it is of all visits, also what is left without photon noise.
+
+    floor = sqrt(rms^2 - mean error^2): the systematic part, 0 if the errors explain all.
+    """
+    for r in rows:
+        key = (str(r["variant"]), str(r["sample"]), int(r["visit"]), int(r["ccd"]))
+        n, n_mag = int(r["n_position"]), int(r["n_mag"])
+        yield "internal_rms_ra", *key, r["rms_ra_mas"], "mas", n
+        yield "internal_rms_dec", *key, r["rms_dec_mas"], "mas", n
+        yield "internal_rms_mag", *key, r["rms_mmag"], "mmag", n_mag
+        if key[2] < 0 and key[3] < 0:
+            rms = np.sqrt(0.5 * (r["rms_ra_mas"] ** 2 + r["rms_dec_mas"] ** 2))
+            yield "position_floor", *key, _without(rms, r["error_mas"]), "mas", n
+            yield "magnitude_floor", *key, _without(r["rms_mmag"], r["error_mmag"]), "mmag", n_mag
+
+
+def _without(rms: float, error: float) -> float:
+    return float(np.sqrt(max(rms**2 - (error if np.isfinite(error) else 0.0) ** 2, 0.0)))
+
+
+def external(rows: Rows) -> Iterator[Metric]:
+    """Stars against reference stars."""
+    for r in rows:
+        key = (str(r["variant"]), str(r["sample"]), -1, -1)
+        for name, unit, count in (
+            ("median_ra", "mas", "n_position"), ("median_dec", "mas", "n_position"), ("rms_ra", "mas", "n_position"),
+            ("rms_dec", "mas", "n_position"), ("median_mag", "mmag", "n_mag"), ("rms_mag", "mmag", "n_mag"),
+        ):  # fmt: skip
+            column = f"{name}_{unit}" if unit == "mas" else name.replace("_mag", "_mmag")
+            yield f"external_{name}", *key, r[column], unit, int(r[count])
+
+
+def repeatability(rows: Rows) -> Iterator[Metric]:
+    """PA1, PF1, PA2 (LPM-17)."""
+    for r in rows:
+        key = (str(r["variant"]), str(r["sample"]), -1, -1)
+        yield "PA1", *key, r["pa1_mmag"], "mmag", int(r["n_star"])
+        yield "PF1", *key, r["pf1_percent"], "percent", int(r["n_obs"])
+        yield "PA2", *key, r["pa2_mmag"], "mmag", int(r["n_obs"])
+
+
+def separations(rows: Rows, number: int) -> Iterator[Metric]:
+    """AMx, ADx, AFx (LPM-17) of distance number x."""
+    for r in rows:
+        key = (str(r["variant"]), "all", -1, -1)
+        yield f"AM{number}", *key, r["am_mas"], "mas", int(r["n_pair"])
+        yield f"AD{number}", *key, r["ad_mas"], "mas", int(r["n_pair"])
+        yield f"AF{number}", *key, r["af_percent"], "percent", int(r["n_pair"])
+
+
+def table(key: dict[str, int], tract: int, filter: str, metrics: list[Metric]) -> dict[str, Any]:
+    """Columns of qa_metric; visit and ccd -1 stand for NULL."""
+    n = len(metrics)
+    columns = list(zip(*metrics, strict=True)) if n else [[] for _ in range(8)]
+    none_or = [np.array([None if i < 0 else i for i in c], object) for c in columns[3:5]]
+    return {
+        "run_id": np.full(n, key["run_id"]), "task_id": np.full(n, key["task_id"]), "tract": np.full(n, tract),
+        "filter": np.full(n, filter, object), "visit": none_or[0], "ccd": none_or[1],
+        "metric": np.array(columns[0], object), "variant": np.array(columns[1], object),
+        "sample": np.array(columns[2], object), "figure": np.array(columns[5], np.float64),
+        "unit": np.array(columns[6], object), "n_used": np.array(columns[7], np.int64),
+    }  # fmt: skip

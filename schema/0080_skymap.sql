@@ -12,7 +12,7 @@ CREATE TABLE skymap (
     created_at          timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE  skymap                     IS 'A division of the sky into tracts';
-COMMENT ON COLUMN skymap.skymap              IS '[-] {meta.id} name, e.g. discrete or hsc_rings_v1';
+COMMENT ON COLUMN skymap.skymap              IS '[-] {meta.id} name: discrete_ and the name of its run, or e.g. hsc_rings_v1';
 COMMENT ON COLUMN skymap.kind                IS '[-] {meta.code.class} discrete or rings';
 COMMENT ON COLUMN skymap.version             IS '[-] {meta.version} version of the numbering (rings: 0 or 1)';
 COMMENT ON COLUMN skymap.pixel_scale_arcsec  IS '[arcsec/pix] {instr.pixel} pixel scale';

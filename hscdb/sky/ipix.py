@@ -35,7 +35,7 @@ def ipix2ang(ipix: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     return ra.reshape(numbers.shape), dec.reshape(numbers.shape)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _spread(i: int) -> int:
     """The 30 bits of i moved to even places."""
     i = (i | (i << 16)) & 0x0000FFFF0000FFFF
@@ -45,7 +45,7 @@ def _spread(i: int) -> int:
     return (i | (i << 1)) & 0x5555555555555555
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _gather(i: int) -> int:
     """The even bits of i, side by side."""
     i &= 0x5555555555555555

@@ -46,7 +46,7 @@ def separation(ra1: ArrayLike, dec1: ArrayLike, ra2: ArrayLike, dec2: ArrayLike)
     # cos d1 sin d2 - sin d1 cos d2 cos dra, written so that close pairs lose no digits to cancellation.
     cross = np.sin(d2 - d1) + 2.0 * np.sin(d1) * np.cos(d2) * np.sin(dra / 2.0) ** 2
     along = np.sin(d1) * np.sin(d2) + np.cos(d1) * np.cos(d2) * np.cos(dra)
-    return np.degrees(np.arctan2(np.hypot(np.cos(d2) * np.sin(dra), cross), along))
+    return np.asarray(np.degrees(np.arctan2(np.hypot(np.cos(d2) * np.sin(dra), cross), along)))
 
 
 def position_angle(ra1: ArrayLike, dec1: ArrayLike, ra2: ArrayLike, dec2: ArrayLike) -> Floats:

@@ -126,12 +126,12 @@ class Wcs:
         (ax, ay), (bx, by) = polynomial.derivatives(self.a), polynomial.derivatives(self.b)
         det = (1.0 + polynomial.evaluate(ax, u, v)) * (1.0 + polynomial.evaluate(by, u, v))
         det -= polynomial.evaluate(ay, u, v) * polynomial.evaluate(bx, u, v)
-        return np.abs(det * np.linalg.det(self.cd))
+        return np.asarray(np.abs(det * np.linalg.det(self.cd)))
 
     def pixel_area(self, x: ArrayLike, y: ArrayLike) -> Floats:
         """True solid angle of pixels on the sphere, deg^2: the plane's area times cos^3 of the angle to crval."""
         xi, eta = self.pixel_to_plane(x, y)
-        return self.plane_area(x, y) * (1.0 + np.radians(xi) ** 2 + np.radians(eta) ** 2) ** -1.5
+        return np.asarray(self.plane_area(x, y) * (1.0 + np.radians(xi) ** 2 + np.radians(eta) ** 2) ** -1.5)
 
     def corners(self, width: int, height: int) -> tuple[Floats, Floats]:
         """(ra, dec), each (4,), of the frame's corners at pixel edges: (x0, y0), (x1, y0), (x1, y1), (x0, y1)."""

@@ -1,0 +1,1 @@
+"""skymap: tracts and patches, and the frames that lie on them."""

@@ -1,5 +1,6 @@
 """Raw files for tests: headers of the real telescope around small or real pixels."""
 
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ def frame_id(visit: int, ccd: int) -> dict[str, Any]:
 
 
 def write(path: Path, shape: tuple[int, int] = (536, 560), change: dict[str, Any] | None = None, **more: Any) -> Path:
-    """A raw file of 16-bit pixels (default: the toy camera's size); `change` and `more` alter the header, None removes."""
-    rng = np.random.default_rng(abs(hash(str(change) + str(more))) % 2**32)
+    """A raw file of 16-bit pixels (default: the toy camera's); `change` and `more` alter its header (None: out)."""
+    rng = np.random.default_rng(zlib.crc32(f"{change}{more}".encode()))
     hdu = fits.PrimaryHDU(rng.integers(900, 1100, shape).astype(np.uint16))
     for keyword, content in {**HSC, **(change or {}), **more}.items():
         if content is not None:

@@ -237,7 +237,7 @@ def _cd(header: Mapping[str, Any]) -> np.ndarray[Any, Any]:
     step = np.array([float(header["CDELT1"]), float(header["CDELT2"])])
     if any(f"PC{i}_{j}" in header for i, j in pairs):
         turn = np.array([float(header.get(f"PC{i}_{j}", float(i == j))) for i, j in pairs]).reshape(2, 2)
-        return step[:, None] * turn
+        return np.asarray(step[:, None] * turn)
     # AIPS convention: CROTA2 turns the pixel axes after scaling (Calabretta & Greisen 2002, section 6.1).
     angle = math.radians(float(header.get("CROTA2", 0.0)))
     c, s = math.cos(angle), math.sin(angle)

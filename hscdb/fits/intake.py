@@ -81,14 +81,17 @@ def placed(source: Path, repository: Path, relative: str, mode: str) -> Iterator
     if target.is_symlink() or target.exists():
         target.replace(before)
     temporary.replace(target)
+    is_kept = False
     try:
         yield relative
-    except BaseException:
-        target.unlink(missing_ok=True)
-        if before.is_symlink() or before.exists():
-            before.replace(target)
-        raise
-    before.unlink(missing_ok=True)
+        is_kept = True
+    finally:
+        if is_kept:
+            before.unlink(missing_ok=True)
+        else:
+            target.unlink(missing_ok=True)
+            if before.is_symlink() or before.exists():
+                before.replace(target)
     if mode == "move":
         source.unlink()
 

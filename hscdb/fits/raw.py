@@ -33,6 +33,7 @@ def read_raw(path: Path, hdu: int, ccd: Ccd) -> Pixels:
     found = next((one for number, one in enumerate(scanned) if number == hdu), None)
     if found is None:
         raise InputError(f"{path}: no HDU {hdu}.", code="no_hdu")
+    pixels: npt.NDArray[Any]
     if found.header.get("ZIMAGE", False):
         pixels = _compressed(path, hdu)
     elif content is None:
@@ -72,7 +73,8 @@ def _physical(stored: npt.NDArray[Any], header: fits.Header) -> Pixels:
         unsigned = stored.view(np.uint16)
         unsigned ^= np.uint16(0x8000)
         return unsigned
-    pixels = stored.astype(np.float64 if stored.dtype.itemsize > 2 and (scale, zero) != (1.0, 0.0) else np.float32)
+    is_wide = stored.dtype.itemsize > 2 and (scale, zero) != (1.0, 0.0)
+    pixels: npt.NDArray[Any] = stored.astype(np.float64 if is_wide else np.float32)
     if (scale, zero) != (1.0, 0.0):
         pixels = (pixels * scale + zero).astype(np.float32)
     if stored.dtype.kind == "i" and header.get("BLANK") is not None:

@@ -35,7 +35,10 @@ Report = Callable[[int, int, str], None]
 
 @dataclass
 class Outcome:
-    """What an ingest did. counts: n_file, n_frame, n_stored, n_known, n_refused, ...; refusals: (path, reason, message)."""
+    """What an ingest did.
+
+    counts : n_file, n_frame or n_row, n_stored, n_known, n_refused, ...     refusals : (path, reason, message).
+    """
 
     counts: dict[str, int]
     refusals: list[tuple[str, str, str]] = field(default_factory=list)
@@ -87,15 +90,14 @@ def _frames(path: Path, parts: list[headers.Part], camera: Camera) -> Iterator[R
     if section.get("hdus", "first") == "first":
         images = images[:1]
     n_frame = 0
-    for part in images:
+    for part, shape in ((part, part.shape) for part in images if part.shape is not None):
         contents = headers.inherited(parts[0], part)
         if not is_frame(section, contents):
             continue
         facts = translate(camera, contents)
-        assert part.shape is not None  # images have one
-        check_size(str(path), part.shape, camera.ccds[facts.ccd])
+        check_size(str(path), shape, camera.ccds[facts.ccd])
         whole = headers.header_json(parts[0].header)
-        yield RawFrame(part.number, facts, part.shape, whole | headers.header_json(part.header))
+        yield RawFrame(part.number, facts, shape, whole | headers.header_json(part.header))
         n_frame += 1
     if not n_frame:
         raise InputError(f"{path}: none of its {len(images)} images is a frame of {camera.name}.", "no_image")

@@ -100,7 +100,7 @@ def _guess(path: Path, columns: Mapping[str, Any]) -> tuple[str, dict[str, Any]]
     best = max(counts, key=lambda name: counts[name][0])
     if not counts[best][0]:
         raise InputError(
-            f"{path}: its columns fit no preset ({', '.join(counts)}). Name them: --map ra=COLUMN dec=COLUMN mag.r=COLUMN.",
+            f"{path}: its columns fit no preset ({', '.join(counts)}). Name them: --map ra=COLUMN dec=COLUMN ...",
             "unknown_columns",
         )
     return best, counts[best][1]

@@ -63,7 +63,7 @@ def of_rule(rule: Mapping[str, str], header: Mapping[str, Any]) -> float | None:
 
     ValueError if the content is no time. `date` may have a time of day, which is left out.
     """
-    contents = {kind: header.get(keyword) for kind, keyword in rule.items()}
+    contents: dict[str, Any] = {kind: header.get(keyword) for kind, keyword in rule.items()}
     if any(content is None or str(content).strip() == "" for content in contents.values()):
         return None
     if "mjd" in contents:

@@ -17,7 +17,10 @@ BEGIN
         source_run_id  bigint           NOT NULL
     ) ON COMMIT DROP;
     -- epoch: detections of one epoch cannot be one star; the visit, or the frame where overlapping CCDs are to be tied.
+    -- number: a short running number. PostgreSQL hashes a bigint by the exclusive or of its halves; with visit and CCD in
+    -- the upper half of source_id all sources of a tract share a few thousand codes, and joins on it take 50 times as long.
     CREATE TEMP TABLE match_observation (
+        number     integer          NOT NULL,
         source_id  bigint           NOT NULL,
         visit      bigint           NOT NULL,
         ccd        integer          NOT NULL,
@@ -30,23 +33,23 @@ BEGIN
         obs_mjd    double precision,
         cell       bigint           NOT NULL
     ) ON COMMIT DROP;
-    -- Centers of groups: of each pass, named by the source_id of the seed they grew from.
+    -- Centers of groups: of each pass, named by the number of the seed they grew from.
     CREATE TEMP TABLE match_center (
         pass  integer          NOT NULL,
-        star  bigint           NOT NULL,
+        star  integer          NOT NULL,
         x     double precision NOT NULL,
         y     double precision NOT NULL,
         z     double precision NOT NULL
     ) ON COMMIT DROP;
     CREATE TEMP TABLE match_link (
         pass       integer          NOT NULL,
-        star       bigint           NOT NULL,
+        star       integer          NOT NULL,
         epoch      bigint           NOT NULL,
-        source_id  bigint           NOT NULL,
+        number     integer          NOT NULL,
         chord2     double precision NOT NULL
     ) ON COMMIT DROP;
     CREATE TEMP TABLE match_group (
-        star          bigint           NOT NULL,
+        star           integer          NOT NULL,
         ra            double precision NOT NULL,
         dec           double precision NOT NULL,
         x             double precision NOT NULL,
@@ -59,7 +62,7 @@ BEGIN
         is_ambiguous  boolean          NOT NULL
     ) ON COMMIT DROP;
     CREATE TEMP TABLE match_ref (
-        star            bigint           NOT NULL,
+        star            integer          NOT NULL,
         ref_catalog_id  integer          NOT NULL,
         ref_id          bigint           NOT NULL,
         chord2          double precision NOT NULL,
@@ -69,8 +72,8 @@ BEGIN
     ) ON COMMIT DROP;
     -- The groups that become stars, and their numbers.
     CREATE TEMP TABLE match_name (
-        star     bigint NOT NULL,
-        star_id  bigint NOT NULL
+        star     integer NOT NULL,
+        star_id  bigint  NOT NULL
     ) ON COMMIT DROP;
     -- Hashes and sorts of 1e6 short rows stay in memory.
     PERFORM set_config('work_mem', '128MB', true);

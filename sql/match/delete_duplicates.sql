@@ -4,10 +4,10 @@
 -- returns: count
 -- needs:   match/replace_work
 WITH pair AS MATERIALIZED (
-    SELECT a.source_id,
-           b.source_id AS other_id,
-           (b.snr, -b.source_id) > (a.snr, -a.source_id) AS is_worse,
-           row_number() OVER (PARTITION BY a.source_id ORDER BY n.chord2, b.source_id) AS place
+    SELECT a.number,
+           b.number AS other_number,
+           (b.snr, -b.number) > (a.snr, -a.number) AS is_worse,
+           row_number() OVER (PARTITION BY a.number ORDER BY n.chord2, b.number) AS place
       FROM match_observation AS a
      CROSS JOIN (VALUES (0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 0, 1), (1, 1, 0), (1, 1, 1)) AS o (i, j, k)
       JOIN match_observation AS b
@@ -25,7 +25,7 @@ DELETE FROM match_observation AS m
  USING pair AS p, pair AS q
  WHERE p.place = 1
    AND q.place = 1
-   AND q.source_id = p.other_id
-   AND q.other_id = p.source_id
+   AND q.number = p.other_number
+   AND q.other_number = p.number
    AND p.is_worse
-   AND m.source_id = p.source_id;
+   AND m.number = p.number;

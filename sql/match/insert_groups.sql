@@ -3,9 +3,9 @@
 -- returns: count
 -- needs:   match/replace_work
 WITH member AS MATERIALIZED (
-    SELECT l.star, l.epoch, o.source_id, o.visit, o.x, o.y, o.z, o.flux_njy, o.obs_mjd
+    SELECT l.star, l.epoch, o.visit, o.x, o.y, o.z, o.flux_njy, o.obs_mjd
       FROM match_link AS l
-      JOIN match_observation AS o ON o.source_id = l.source_id
+      JOIN match_observation AS o ON o.number = l.number
      WHERE l.pass = CAST(:pass AS integer)
 ), summed AS MATERIALIZED (
     SELECT m.star,

@@ -11,7 +11,7 @@ SELECT :pass, m.star, m.x / m.length, m.y / m.length, m.z / m.length
                        sum(o.y ORDER BY l.epoch) AS y,
                        sum(o.z ORDER BY l.epoch) AS z
                   FROM match_link AS l
-                  JOIN match_observation AS o ON o.source_id = l.source_id
+                  JOIN match_observation AS o ON o.number = l.number
                  WHERE l.pass >= CAST(:from_pass AS integer)
                    AND l.pass < CAST(:pass AS integer)
                  GROUP BY l.star) AS s) AS m;

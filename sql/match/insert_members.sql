@@ -13,6 +13,6 @@ SELECT :run_id,
   FROM match_name AS n
   JOIN match_group AS g ON g.star = n.star
   JOIN match_link AS l ON l.star = n.star AND l.pass = CAST(:pass AS integer)
-  JOIN match_observation AS o ON o.source_id = l.source_id
+  JOIN match_observation AS o ON o.number = l.number
  CROSS JOIN LATERAL (SELECT (o.x - g.x) * (o.x - g.x) + (o.y - g.y) * (o.y - g.y) + (o.z - g.z) * (o.z - g.z) AS chord2) AS c
  ORDER BY n.star_id, o.visit, o.ccd;

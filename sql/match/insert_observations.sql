@@ -5,8 +5,9 @@
 --          is_per_frame boolean, side double precision
 -- returns: count
 -- needs:   match/replace_work
-INSERT INTO match_observation (source_id, visit, ccd, epoch, x, y, z, flux_njy, snr, obs_mjd, cell)
-SELECT k.source_id,
+INSERT INTO match_observation (number, source_id, visit, ccd, epoch, x, y, z, flux_njy, snr, obs_mjd, cell)
+SELECT row_number() OVER (ORDER BY k.source_id),
+       k.source_id,
        k.visit,
        k.ccd,
        CASE WHEN CAST(:is_per_frame AS boolean) THEN k.visit * 200 + k.ccd ELSE k.visit END,
@@ -31,10 +32,17 @@ SELECT k.source_id,
           FROM match_frame AS f
           JOIN source_sky AS p
             ON p.task_id = f.sky_task_id
+           AND p.run_id = f.sky_run_id
+           AND p.visit = f.visit
            AND p.run_id = ANY (CAST(:sky_run_ids AS bigint[]))
            AND p.visit = ANY (CAST(:visits AS bigint[]))
           JOIN source AS s
             ON s.task_id = f.source_task_id
+           -- the whole key, so that without statistics too the worst plan is one look into the index per row; with
+           -- ccd, because a hash of source_id without it has few different codes
+           AND s.run_id = f.source_run_id
+           AND s.visit = p.visit
+           AND s.ccd = p.ccd
            AND s.source_id = p.source_id
            AND s.run_id = ANY (CAST(:source_run_ids AS bigint[]))
            AND s.visit = ANY (CAST(:visits AS bigint[]))

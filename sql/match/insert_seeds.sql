@@ -6,23 +6,23 @@
 WITH free AS MATERIALIZED (
     SELECT o.*, match_cell(o.x, o.y, o.z, CAST(:fine_side AS double precision)) AS fine
       FROM match_observation AS o
-     WHERE NOT EXISTS (SELECT 1 FROM match_link AS l WHERE l.source_id = o.source_id AND l.pass < CAST(:pass AS integer))
+     WHERE NOT EXISTS (SELECT 1 FROM match_link AS l WHERE l.number = o.number AND l.pass < CAST(:pass AS integer))
 ), counted AS MATERIALIZED (
     SELECT f.fine, count(DISTINCT f.epoch) AS n_epoch FROM free AS f GROUP BY f.fine
 ), best AS MATERIALIZED (
     SELECT DISTINCT ON (f.fine)
-           f.source_id, f.x, f.y, f.z, f.cell, f.snr, c.n_epoch
+           f.number, f.x, f.y, f.z, f.cell, f.snr, c.n_epoch
       FROM free AS f
       JOIN counted AS c ON c.fine = f.fine
-     ORDER BY f.fine, f.snr DESC, f.source_id
+     ORDER BY f.fine, f.snr DESC, f.number
 ), beaten AS MATERIALIZED (
-    SELECT DISTINCT a.source_id
+    SELECT DISTINCT a.number
       FROM best AS a
      CROSS JOIN (VALUES (0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 0, 1), (1, 1, 0), (1, 1, 1)) AS o (i, j, k)
       JOIN best AS b
         ON b.cell = match_cell(a.x - :chord, a.y - :chord, a.z - :chord, CAST(:side AS double precision))
                   + (CAST(o.i AS bigint) << 42) + (CAST(o.j AS bigint) << 21) + o.k
-     WHERE (b.n_epoch, b.snr, b.source_id) > (a.n_epoch, a.snr, a.source_id)
+     WHERE (b.n_epoch, b.snr, -b.number) > (a.n_epoch, a.snr, -a.number)
        AND (a.x - b.x) * (a.x - b.x) + (a.y - b.y) * (a.y - b.y) + (a.z - b.z) * (a.z - b.z)
            <= :chord * CAST(:chord AS double precision)
        AND (o.i = 0 OR floor((a.x + :chord + 1) / :side) > floor((a.x - :chord + 1) / :side))
@@ -30,6 +30,6 @@ WITH free AS MATERIALIZED (
        AND (o.k = 0 OR floor((a.z + :chord + 1) / :side) > floor((a.z - :chord + 1) / :side))
 )
 INSERT INTO match_center (pass, star, x, y, z)
-SELECT :pass, b.source_id, b.x, b.y, b.z
+SELECT :pass, b.number, b.x, b.y, b.z
   FROM best AS b
- WHERE NOT EXISTS (SELECT 1 FROM beaten AS w WHERE w.source_id = b.source_id);
+ WHERE NOT EXISTS (SELECT 1 FROM beaten AS w WHERE w.number = b.number);

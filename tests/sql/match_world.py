@@ -87,6 +87,9 @@ def enter(connection, run_id, rows, tasks):
     )  # fmt: skip
     copy.write(connection, "source", source)
     copy.write(connection, "source_sky", sky)
+    # as the worker does after each stage that fills them
+    connection.execute(text("ANALYZE source"))
+    connection.execute(text("ANALYZE source_sky"))
     return source_id
 
 

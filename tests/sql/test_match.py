@@ -203,7 +203,7 @@ def twin(rows, source_id, radius=1.0, n_min=2):
         for k in free:
             cells.setdefault(fine[k], []).append(k)
         best = {max(c, key=lambda k: (snr[k], -ids[k])): len({visit[k] for k in c}) for c in cells.values()}
-        rank = {k: (n, snr[k], ids[k]) for k, n in best.items()}
+        rank = {k: (n, snr[k], -ids[k]) for k, n in best.items()}
         seeds = [k for k in best if not any(rank[j] > rank[k] and chord2[j, k] <= chord**2 for j in best)]
         linked = deal({ids[k]: place[k] for k in seeds}, place, ids, visit, sorted(free), chord)
         centers |= linked

@@ -4,33 +4,20 @@
 -- returns: count
 -- needs:   match/replace_work
 WITH candidate AS MATERIALIZED (
-    SELECT g.star, g.ra, g.dec, g.x, g.y, g.z, g.obs_mjd,
-           (:radius_arcsec + CAST(:margin_arcsec AS double precision)) / 3600.0::float8 AS reach
+    SELECT g.star, g.ra, g.dec, g.x, g.y, g.z, g.obs_mjd
       FROM match_group AS g
      -- a single detection beside a star is its shadow, not a star of its own
      WHERE g.n_observation >= CAST(:n_observation_min AS integer) OR NOT g.is_ambiguous
-), widened AS MATERIALIZED (
-    SELECT c.star, c.ra, c.dec, c.reach,
-           CASE WHEN abs(c.dec) + c.reach < 89.9
-                THEN degrees(asin(least(1.0::float8, sin(radians(c.reach)) / cos(radians(c.dec)))))
-                ELSE 360.0::float8 END AS half
+), imaged AS MATERIALIZED (
+    SELECT c.star, c.dec,
+           unnest(sky_images(c.ra, c.dec, (:radius_arcsec + CAST(:margin_arcsec AS double precision)) / 3600.0)) AS image_ra
       FROM candidate AS c
-), searched AS MATERIALIZED (
-    -- ranges of RA that do not wrap: the one around the star, and what of it lies beyond 0 or 360
-    SELECT w.star, s.zone_number, r.ra_low, r.ra_high
-      FROM widened AS w
-     CROSS JOIN LATERAL generate_series(sky_zone(w.dec - w.reach), sky_zone(w.dec + w.reach)) AS s (zone_number)
-     CROSS JOIN LATERAL (VALUES (greatest(w.ra - w.half, 0), least(w.ra + w.half, 360)),
-                                (CASE WHEN w.half < 360 THEN w.ra - w.half + 360 END, 360),
-                                (0, CASE WHEN w.half < 360 THEN w.ra + w.half - 360 END)) AS r (ra_low, ra_high)
-     WHERE r.ra_low <= r.ra_high AND r.ra_low <= 360 AND r.ra_high >= 0
 ), found AS MATERIALIZED (
-    SELECT s.star, r.ref_catalog_id, r.ref_id, r.ra, r.dec, r.epoch_mjd,
+    SELECT i.star, r.ref_catalog_id, r.ref_id, r.ra, r.dec, r.epoch_mjd,
            COALESCE(r.pm_ra_mas_yr, 0) AS pm_ra, COALESCE(r.pm_dec_mas_yr, 0) AS pm_dec
-      FROM searched AS s
+      FROM imaged AS i
       JOIN ref_star AS r
-        ON sky_zone(r.dec) = s.zone_number
-       AND r.ra BETWEEN s.ra_low AND s.ra_high
+        ON sky_near(i.image_ra, i.dec, r.ra, r.dec, (:radius_arcsec + CAST(:margin_arcsec AS double precision)) / 3600.0)
 ), moved AS MATERIALIZED (
     SELECT f.star, f.ref_catalog_id, f.ref_id,
            COALESCE(c.obs_mjd, f.epoch_mjd, 0) AS epoch_mjd,

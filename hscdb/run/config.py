@@ -167,7 +167,8 @@ def find(configs: Mapping[str, type], stage: str, name: str, where: str = "--con
     if name in known:
         return known[name]
     for knob in known.values():
-        if knob.was and name in knob.was.replace(",", " ").split():
+        old = knob.was.replace(",", " ").split()
+        if name in old or name in [each.rpartition(".")[2] for each in old]:
             unit = f" [{knob.unit}]" if knob.unit else ""
             raise ConfigError(
                 f"{where}: no setting '{name}' in stage {stage}; hscPipe's {name} is '{knob.name}'{unit} here.",

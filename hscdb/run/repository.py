@@ -220,10 +220,9 @@ def _camera_rows(camera: Camera) -> dict[str, np.ndarray[Any, Any]]:
             for c in camera.ccds.values()
         ],
         "amplifier": [
-            (c.ccd, a.amp, a.box.x0, a.box.y0, a.box.width, a.box.height)
-            + (a.gain_e_per_adu, a.read_noise_e, a.saturation_adu, a.linearity_c0)
+            (c.ccd, a.amp, b.x0, b.y0, b.width, b.height, a.gain_e_per_adu, a.read_noise_e, a.saturation_adu, a.linearity_c0)
             for c in camera.ccds.values()
-            for a in c.amplifiers
+            for a, b in ((a, a.box) for a in c.amplifiers)
         ],
         "filter": [(f.filter, f.band, np.nan if f.lambda_nm is None else f.lambda_nm) for f in camera.filters],
         "color_term": [

@@ -122,10 +122,12 @@ def _master_units(connection: Connection, asked: Mapping[str, Any], kind: str) -
     found = []
     for row in read_masters(connection, kind=kind, **asked):
         ids = {"kind": kind, "ccd": int(row["ccd"]), "filter": row["filter"]}
-        facts = {**{key: entry for key, entry in ids.items() if entry is not None}, "n_frame": int(row["n_frame"])}
-        frames = np.array([(visit, ids["ccd"]) for visit in row["visits"]], [("visit", "i8"), ("ccd", "i4")])
-        # Always told: a master made of other frames than now asked for is out of date.
-        found.append(Unit(name(ids), ids, facts, row["filter"], None, _describe(frames), frames))
+        facts = {**{key: entry for key, entry in ids.items() if entry is not None}, "n_frame": len(row["visits"])}
+        frames = None
+        if len(row["visits"]) < row["n_all"]:
+            frames = np.array([(visit, ids["ccd"]) for visit in row["visits"]], [("visit", "i8"), ("ccd", "i4")])
+        selection = None if frames is None else _describe(frames)
+        found.append(Unit(name(ids), ids, facts, row["filter"], row["newest"], selection, frames))
     return found
 
 

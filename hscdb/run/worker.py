@@ -8,9 +8,7 @@ together or not at all. An HscdbError makes a failed row with a reason; anything
 from __future__ import annotations
 
 import os
-import resource
 import socket
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from hscdb.db.engine import connect
 from hscdb.db.queries import query
 from hscdb.db.tables import delete_task_rows, is_lost, is_worth_retry
 from hscdb.errors import HscdbError, InputError
+from hscdb.run.cost import Clock, peak_mb
 from hscdb.run.log import logger, subject
 from hscdb.run.plan import Event, Plan
 from hscdb.run.product import MissingProductError, TaskFiles
@@ -97,12 +96,8 @@ class Worker:
     def _unit(self, unit: Unit) -> None:
         """The open tasks of a unit, stage after stage; those behind a failed one fail with it."""
         carry: dict[str, Any] = {}
-        with self.connection.begin():
-            rows = read_unit_tasks(
-                self.connection, run_id=self.plan.run_id, stages=self.plan.names, data_id=unit.data_id
-            )
-        tasks = {str(row["stage"]): row for row in rows}
         broken: dict[str, str] = {}
+        tasks = self._tasks(unit, self.plan.names)
         for stage in self.plan.stages:
             task = tasks.get(stage.name)
             if task is None or task["status"] not in ("todo", "running"):
@@ -112,10 +107,17 @@ class Worker:
             cause = self._missing_input(stage, unit, broken)
             if cause is None:
                 cause = self._task(stage, unit, int(task["task_id"]), carry)
+                if task["n_attempt"]:  # a redone task opens those behind it
+                    tasks = self._tasks(unit, self.plan.names)
             else:
                 self._fail(stage, unit, int(task["task_id"]), None, InputError(cause, "no_input"), (0.0, 0.0))
             if cause is not None:
                 broken[stage.name] = cause
+
+    def _tasks(self, unit: Unit, stages: list[str]) -> dict[str, Any]:
+        with self.connection.begin():
+            rows = read_unit_tasks(self.connection, run_id=self.plan.run_id, stages=stages, data_id=unit.data_id)
+        return {str(row["stage"]): row for row in rows}
 
     def _missing_input(self, stage: Stage, unit: Unit, broken: dict[str, str]) -> str | None:
         """Why the stage cannot begin, or None: a stage it needs has failed or was never done."""
@@ -138,14 +140,19 @@ class Worker:
                 return f"{need} {row['data_id']} failed ({row['reason']}): {row['message']}"
         return None
 
-    def _task(self, stage: Stage, unit: Unit, task_id: int, carry: dict[str, Any]) -> str | None:
-        """Do a task to its end; None when it is done, else why it failed. A missing product is made again, once."""
+    def _task(
+        self, stage: Stage, unit: Unit, task_id: int, carry: dict[str, Any], after: tuple[str, ...] = ()
+    ) -> str | None:
+        """Do a task to its end; None when it is done, else why it failed. A missing product is made again, once.
+
+        after : stages that follow in this process; those of the plan if none are named.
+        """
         with subject(f"{stage.name} {unit.data_id}"):
             self.tell(Event("begin", unit.data_id, stage.name))
             is_remade = False
             n_try = 0
             while True:
-                clock = _Clock()
+                clock = Clock()
                 files = None
                 try:
                     with self.connection.begin():
@@ -156,7 +163,7 @@ class Worker:
                         self.connection, self.repository.path, self.plan.run_id, self.plan.run_name, task_id
                     )
                     with self.connection.begin():
-                        self._run(stage, unit, task_id, files, carry, clock, is_first=n_attempt == 1)
+                        self._run(stage, unit, files, carry, clock, after, is_first=n_attempt == 1)
                     files.settle()
                 except MissingProductError as error:
                     files.discard() if files else None
@@ -165,7 +172,7 @@ class Worker:
                         return self._fail(stage, unit, task_id, files, error, clock.seconds)
                     is_remade = True
                     logger.info("%s; %s is done again", str(error).rstrip("."), maker.name)
-                    cause = self._remake(maker, unit, carry)
+                    cause = self._remake(maker, unit, carry, stage.name)
                     if cause is not None:
                         return self._fail(stage, unit, task_id, files, InputError(cause, "no_input"), clock.seconds)
                 except HscdbError as error:
@@ -183,34 +190,21 @@ class Worker:
                     return None
 
     def _run(
-        self,
-        stage: Stage,
-        unit: Unit,
-        task_id: int,
-        files: TaskFiles,
-        carry: dict[str, Any],
-        clock: _Clock,
-        *,
-        is_first: bool,
-    ) -> None:
+        self, stage: Stage, unit: Unit, files: TaskFiles, carry: dict[str, Any], clock: Clock, after: tuple[str, ...],
+        *, is_first: bool,
+    ) -> None:  # fmt: skip
         """The inside of a task's transaction."""
         plan = self.plan
         if not is_first:
-            delete_task_rows(self.connection, stage.writes, plan.run_id, task_id)
-        after = plan.names[plan.names.index(stage.name) + 1 :] if stage.name in plan.names else []
-        options = dict(plan.options) | {"frames": unit.frames, "followed_by": tuple(after)}
+            delete_task_rows(self.connection, stage.writes, plan.run_id, files.task_id)
+        if not after and stage.name in plan.names:
+            after = tuple(plan.names[plan.names.index(stage.name) + 1 :])
         work = Work(
-            connection=self.connection,
-            run_id=plan.run_id,
-            task_id=task_id,
-            unit=dict(unit.ids),
-            camera=self.repository.camera,
-            files=files,
-            repository=Path(plan.repository),
-            calib_run_id=plan.calib_run_id,
-            options=options,
-            carry=carry,
-        )
+            connection=self.connection, run_id=plan.run_id, task_id=files.task_id, unit=dict(unit.ids),
+            camera=self.repository.camera, files=files, repository=Path(plan.repository),
+            calib_run_id=plan.calib_run_id, carry=carry,
+            options=dict(plan.options) | {"frames": unit.frames, "followed_by": after},
+        )  # fmt: skip
         funnel = stage.run(work, plan.configs[stage.name])
         if not is_first and plan.later.get(stage.name):
             mark_outdated(
@@ -218,7 +212,7 @@ class Worker:
             )
         wall_s, cpu_s = clock.seconds
         counts = {key: int(entry) for key, entry in (funnel or {}).items()}
-        mark_done(self.connection, task_id=task_id, funnel=counts, wall_s=wall_s, cpu_s=cpu_s, peak_mb=_peak_mb())
+        mark_done(self.connection, task_id=files.task_id, funnel=counts, wall_s=wall_s, cpu_s=cpu_s, peak_mb=peak_mb())
         files.store()
         logger.info("done in %.1f s  %s", wall_s, " ".join(f"{key}={entry}" for key, entry in counts.items()))
 
@@ -228,21 +222,16 @@ class Worker:
         wanted = error.stage or (needs[-1] if needs else None)
         return self.plan.makers.get(wanted) if wanted in needs else None
 
-    def _remake(self, maker: Stage, unit: Unit, carry: dict[str, Any]) -> str | None:
+    def _remake(self, maker: Stage, unit: Unit, carry: dict[str, Any], after: str) -> str | None:
         with self.connection.begin():
             enter_in(self.connection, self.plan.run_id, maker.name, [unit])
-            rows = read_unit_tasks(self.connection, run_id=self.plan.run_id, stages=[maker.name], data_id=unit.data_id)
-        return self._task(maker, unit, int(rows[0]["task_id"]), carry)
+        task = self._tasks(unit, [maker.name])[maker.name]
+        return self._task(maker, unit, int(task["task_id"]), carry, (after,))
 
     def _fail(
-        self,
-        stage: Stage,
-        unit: Unit,
-        task_id: int,
-        files: TaskFiles | None,
-        error: HscdbError,
+        self, stage: Stage, unit: Unit, task_id: int, files: TaskFiles | None, error: HscdbError,
         seconds: tuple[float, float],
-    ) -> str:
+    ) -> str:  # fmt: skip
         """Store the reason and nothing else; what an earlier attempt had left goes."""
         wall_s, cpu_s = seconds
         message = str(error)
@@ -251,14 +240,9 @@ class Worker:
             delete_task_rows(self.connection, stage.writes, self.plan.run_id, task_id)
             files.forget_all()
             mark_failed(
-                self.connection,
-                task_id=task_id,
-                reason=error.code,
-                message=message,
-                wall_s=wall_s,
-                cpu_s=cpu_s,
-                peak_mb=_peak_mb(),
-            )
+                self.connection, task_id=task_id, reason=error.code, message=message, wall_s=wall_s, cpu_s=cpu_s,
+                peak_mb=peak_mb(),
+            )  # fmt: skip
         files.settle()
         with subject(f"{stage.name} {unit.data_id}"):
             logger.warning("failed (%s): %s", error.code, message)
@@ -277,26 +261,15 @@ class Worker:
             raise BugError(f"{stage.name} {unit.data_id}: {type(error).__name__}: {error}") from error
 
 
-class _Clock:
-    def __init__(self) -> None:
-        self.wall, self.cpu = time.perf_counter(), time.process_time()
-
-    @property
-    def seconds(self) -> tuple[float, float]:
-        """Wall-clock and processor seconds since the beginning."""
-        return time.perf_counter() - self.wall, time.process_time() - self.cpu
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
-
-
 @contextmanager
 def guarded(tell: Callable[[Event], None]) -> Iterator[None]:
     """Turn the loss of the server into an event and SystemExit(1), a bug (told already) into SystemExit(1)."""
     try:
         yield
     except BugError:
+        raise SystemExit(1) from None
+    except HscdbError as error:
+        tell(Event("lost", text=str(error)))
         raise SystemExit(1) from None
     except Exception as error:
         if not is_lost(error):

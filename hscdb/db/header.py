@@ -70,10 +70,9 @@ def for_psycopg(statement: "Statement") -> str:
     return re.sub("\0(\\w+)\0", lambda found: f"CAST(%({found[1]})s AS {types[found[1]]})", doubled)
 
 
-def for_prepare(statement: "Statement") -> str:
-    """The body with $1, $2, ... in the order of `params:`."""
-    order = {name: f"${number}" for number, name in enumerate(statement.params, 1)}
-    return _each_bind(statement.sql, order.__getitem__, lambda text: text)
+def with_binds(statement: "Statement", places: dict[str, str]) -> str:
+    """The body with each parameter replaced by the text given for it, e.g. {"visit": "$1"}."""
+    return _each_bind(statement.sql, places.__getitem__, lambda text: text)
 
 
 def _declarations(name: str, field: str, text: str) -> dict[str, str]:

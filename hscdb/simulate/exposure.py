@@ -83,7 +83,7 @@ def filters(setup: Setup, camera: Camera) -> list[Filter]:
 
 
 def exposures(setup: Setup, camera: Camera) -> list[Exposure]:
-    """All exposures: science visits, filter by filter, then the biases, darks and dome flats of the afternoon before."""
+    """All exposures: science visits, filter by filter, then biases, darks and dome flats of the afternoon before."""
     chosen = filters(setup, camera)
     start = setup.start_mjd
     if not is_hsc_like(camera) and start < 59000.0:

@@ -39,7 +39,7 @@ class Setup:
         0.05, "low-order distortion of a visit, rms per axis at the edge of the field", "arcsec"
     )
     turbulence_mas: float = _option(5.0, "displacement of the stars by the atmosphere, rms per axis", "mas")
-    turbulence_scale_arcmin: float = _option(8.0, "outer scale of these displacements", "arcmin")
+    turbulence_scale_arcmin: float = _option(8.0, "distance at which they agree by half", "arcmin")
     ccd_shift_pix: float = _option(0.4, "shift of each CCD from its nominal place, rms per axis", "pix")
     ccd_rotation_rad: float = _option(1e-4, "rotation of each CCD from its nominal angle, rms", "rad")
 

@@ -14,14 +14,14 @@ def displacement(
     """(dX, dY) [arcsec] at field angles (n,), rms `turbulence_mas` per axis.
 
     The gradient of a wave front, hence curl-free: the sum of plane waves displacing along their wave vectors k, drawn
-    from P(k) = k^2 (k^2 + k0^2)^(-11/6) / k with k0 = 2 pi / outer scale; the last 1/k is the averaging by the wind.
+    from the von Karman spectrum (k^2 + 1 / l^2)^(-11/6), whose correlation has fallen to a half at the scale l; the
+    same kernel, isotropic, is fitted to HSC by Leget et al. 2021 (A&A 650, A81).
     """
     random = stream(setup, "turbulence", visit)
-    k0 = 2.0 * np.pi / (60.0 * setup.turbulence_scale_arcmin)
-    grid = k0 * np.geomspace(0.05, 40.0, 400)
-    density = grid**3 * (grid**2 + k0**2) ** (-11.0 / 6.0) / grid * grid  # per d ln k, in two dimensions
-    total = np.cumsum(density)
-    k = np.interp(random.random(N_MODE) * total[-1], total, grid)
+    scale = 60.0 * setup.turbulence_scale_arcmin
+    kl = np.geomspace(0.02, 200.0, 800)
+    total = np.cumsum(kl**2 * (kl**2 + 1.0) ** (-11.0 / 6.0))  # per d ln k, in two dimensions
+    k = np.interp(random.random(N_MODE) * total[-1], total, kl) / scale
     angle, phase = random.uniform(0.0, 2.0 * np.pi, (2, N_MODE))
     kx, ky = k * np.cos(angle), k * np.sin(angle)
     # Per axis the variance of a sum of N waves a cos(angle) cos(...) is N a^2 / 4.

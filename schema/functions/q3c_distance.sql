@@ -27,7 +27,8 @@ SELECT degrees(atan2(
 COMMENT ON FUNCTION q3c_dist(double precision, double precision, double precision, double precision)
     IS 'Angle between two directions';
 
--- Linear motion, as in Q3C: ra and dec grow with time; flag 1 says that pm_ra is already multiplied by cos(dec).
+-- Linear motion, as in Q3C: ra and dec grow with time; flag 1 says that pm_ra is already multiplied by cos(dec). A NULL
+-- among motions and epochs is no motion.
 CREATE OR REPLACE FUNCTION q3c_sindist_pm(
     ra1 double precision, dec1 double precision, pm_ra1 double precision, pm_dec1 double precision,
     cosdec_flag integer, epoch1 double precision, ra2 double precision, dec2 double precision, epoch2 double precision
@@ -35,9 +36,10 @@ CREATE OR REPLACE FUNCTION q3c_sindist_pm(
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
 SELECT sky_sindist(
-           $1 + COALESCE($3 * ($9 - $6), 0.0::float8) / 3.6e6::float8
-                / CASE WHEN $5 = 1 THEN cos(radians($2)) ELSE 1.0::float8 END,
-           $2 + COALESCE($4 * ($9 - $6), 0.0::float8) / 3.6e6::float8,
+           $1 + CASE WHEN $3 + $4 + $6 + $9 IS NULL THEN 0.0::float8
+                     WHEN $5 <> 0 THEN $3 * ($9 - $6) / 3.6e6::float8 / cos(radians($2))
+                     ELSE $3 * ($9 - $6) / 3.6e6::float8 END,
+           $2 + CASE WHEN $3 + $4 + $6 + $9 IS NULL THEN 0.0::float8 ELSE $4 * ($9 - $6) / 3.6e6::float8 END,
            $7, $8)
     $$;
 COMMENT ON FUNCTION q3c_sindist_pm(double precision, double precision, double precision, double precision, integer,
@@ -51,9 +53,10 @@ CREATE OR REPLACE FUNCTION q3c_dist_pm(
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
 SELECT q3c_dist(
-           $1 + COALESCE($3 * ($9 - $6), 0.0::float8) / 3.6e6::float8
-                / CASE WHEN $5 = 1 THEN cos(radians($2)) ELSE 1.0::float8 END,
-           $2 + COALESCE($4 * ($9 - $6), 0.0::float8) / 3.6e6::float8,
+           $1 + CASE WHEN $3 + $4 + $6 + $9 IS NULL THEN 0.0::float8
+                     WHEN $5 <> 0 THEN $3 * ($9 - $6) / 3.6e6::float8 / cos(radians($2))
+                     ELSE $3 * ($9 - $6) / 3.6e6::float8 END,
+           $2 + CASE WHEN $3 + $4 + $6 + $9 IS NULL THEN 0.0::float8 ELSE $4 * ($9 - $6) / 3.6e6::float8 END,
            $7, $8)
     $$;
 COMMENT ON FUNCTION q3c_dist_pm(double precision, double precision, double precision, double precision, integer,

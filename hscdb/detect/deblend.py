@@ -36,7 +36,7 @@ class Children:
 
 
 @numba.njit(cache=True, nogil=True)
-def _model_stars(residual, blend_map, variance, stamps, member, x, y, flux, photon_floor, n_sweep, half_core, chi2):
+def _model_stars(residual, variance, stamps, x, y, flux, n_sweep, half_core, chi2, snr):
     """Fit PSFs to all peaks of the blends together, by sweeps over the residual image (Gauss-Seidel).
 
     residual : float32 frame; on return frame minus the models (stars left subtracted).
@@ -58,6 +58,7 @@ def _model_stars(residual, blend_map, variance, stamps, member, x, y, flux, phot
             shift_core(stamps[k], x[k] - ix, y[k] - iy, half, value, slope_x, slope_y, scratch)
             a00 = a01 = a02 = a11 = a22 = b0 = b1 = b2 = 0.0
             total = 0.0
+            noise = 0.0
             n = 0
             for j in range(-half_core, half_core + 1):
                 for i in range(-half_core, half_core + 1):
@@ -70,6 +71,7 @@ def _model_stars(residual, blend_map, variance, stamps, member, x, y, flux, phot
                     gx = flux[k] * slope_x[j + half, i + half]
                     gy = flux[k] * slope_y[j + half, i + half]
                     a00 += p * p
+                    noise += p * p * variance[jj, ii]
                     a11 += gx * gx
                     a22 += gy * gy
                     b0 += r * p
@@ -79,6 +81,7 @@ def _model_stars(residual, blend_map, variance, stamps, member, x, y, flux, phot
                     n += 1
             if sweep == n_sweep:
                 chi2[k] = total / max(n - 3, 1)
+                snr[k] = flux[k] * a00 / np.sqrt(noise) if noise > 0.0 else 0.0
                 continue
             old_flux = flux[k]
             new_flux = max(old_flux + b0 / a00, 0.0) if a00 > 0.0 else 0.0
@@ -160,6 +163,32 @@ def _divide(basin, member, box, start, share, total):
                 at += 1
 
 
+def core(sigma: float) -> int:
+    """Half size [pix] of the square in which PSFs are fitted to the peaks of a blend."""
+    return max(2, int(np.ceil(1.5 * sigma)))
+
+
+def weak_peaks(
+    image: npt.NDArray[np.float32],
+    variance: npt.NDArray[np.float32],
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    into: npt.NDArray[np.int64],
+    stamps: npt.NDArray[np.float64],
+    sigma: float,
+    threshold: float,
+) -> npt.NDArray[np.bool_]:
+    """Which peaks of blends are real: certain ones (into < 0), and weak ones that stand out of the others' PSFs.
+
+    All are fitted by PSFs together. A weak peak must have S/N >= threshold then, and the brighter one it stands on
+    (into, an index of these arrays) must itself be a star: a galaxy's light is no PSF and would leave false peaks.
+    """
+    flux, chi2, snr = (np.zeros(len(x)) for _ in range(3))
+    _model_stars(image.copy(), variance, stamps, x.copy(), y.copy(), flux, N_SWEEP, core(sigma), chi2, snr)
+    is_weak = into >= 0
+    return ~is_weak | ((snr >= threshold) & (chi2[np.maximum(into, 0)] < CHI2_MAX) & (chi2 < CHI2_MAX))
+
+
 def divide(
     image: npt.NDArray[np.float32],
     variance: npt.NDArray[np.float32],
@@ -181,9 +210,8 @@ def divide(
     n_child = len(member)
     residual = image.copy()
     cx, cy = x[member].copy(), y[member].copy()
-    flux, chi2 = np.zeros(n_child), np.zeros(n_child)
-    half_core = max(2, int(np.ceil(1.5 * sigma)))
-    _model_stars(residual, basin, variance, stamps, member, cx, cy, flux, 0.0, N_SWEEP, half_core, chi2)
+    flux, chi2, snr = np.zeros(n_child), np.zeros(n_child), np.zeros(n_child)
+    _model_stars(residual, variance, stamps, cx, cy, flux, N_SWEEP, core(sigma), chi2, snr)
     is_psf = (chi2 < CHI2_MAX) & (flux > 0)
     box = _template_boxes(basin_box[member], cx, cy, is_psf, stamps.shape[1] // 2, image.shape)
     area = (box[:, 2] - box[:, 0] + 1) * (box[:, 3] - box[:, 1] + 1)

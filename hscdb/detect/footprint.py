@@ -1,7 +1,8 @@
 """Footprints: the pixels above a threshold, the peaks in them, and which pixels belong to which peak.
 
 One flood from the brightest pixel down: a pixel joins the basin of its highest neighbour; where two basins meet, the
-lower one is a peak of its own only if it stands clear of the saddle between them.
+lower one is a peak of its own only if it stands clear of the saddle between them. Peaks that hardly do are weak: the
+filter has filled the valley, and deblend.weak_peaks asks a fit of the PSF whether they are real.
 """
 
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-SADDLE_SIGMA = 3.0  # a peak stands this many sigma (with its photon noise) above the saddle to a brighter one ...
-SADDLE_PART = 0.05  # ... and this part of the saddle's height: ripples in the wings of bright stars do not
+# A peak stands this many sigma (with its photon noise) above the saddle to a brighter one, and this part of the
+# saddle's height (ripples in the wings of bright stars do not). Weak peaks, then certain ones.
+SADDLE_SIGMA = np.array([1.0, 3.0])
+SADDLE_PART = np.array([0.02, 0.05])
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Footprints:
     blend  : (n_peak,) int, number of the footprint (connected above the threshold) a peak lies in.
     box    : (n_peak, 4) int, x0, y0, x1, y1 (inclusive) of the basin.
     n_pixel: (n_peak,) int, pixels of the basin.
+    into   : (n_peak,) int, for a weak peak the brighter one it would merge into, else -1.
     """
 
     basin: npt.NDArray[np.int32]
@@ -32,6 +36,7 @@ class Footprints:
     blend: npt.NDArray[np.int64]
     box: npt.NDArray[np.int64]
     n_pixel: npt.NDArray[np.int64]
+    into: npt.NDArray[np.int64]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -87,7 +92,7 @@ def _root(parent, k):
 
 
 @numba.njit(cache=True, nogil=True)
-def _flood(index, height, variance, sky_variance, saddle_sigma, saddle_part, basin, peak, top, alive, joined):
+def _flood(index, height, variance, sky_variance, saddle_sigma, saddle_part, basin, peak, top, alive, joined, into):
     """Assign the pixels, highest first, to basins. Returns the number of basins made (dead ones included)."""
     ny, nx = basin.shape
     n_peak = 0
@@ -116,6 +121,7 @@ def _flood(index, height, variance, sky_variance, saddle_sigma, saddle_part, bas
             top[n_peak] = height[k]
             alive[n_peak] = n_peak
             joined[n_peak] = n_peak
+            into[n_peak] = -1
             n_peak += 1
             continue
         best = near[0]
@@ -132,8 +138,11 @@ def _flood(index, height, variance, sky_variance, saddle_sigma, saddle_part, bas
             if a != c:
                 joined[c] = a
             local = np.sqrt(max(variance[peak[b] // nx, peak[b] % nx] / sky_variance, 1.0))
-            if top[b] - height[k] < max(saddle_sigma * local, saddle_part * height[k]):
+            clear = top[b] - height[k]
+            if clear < max(saddle_sigma[0] * local, saddle_part[0] * height[k]):
                 alive[b] = best
+            elif clear < max(saddle_sigma[1] * local, saddle_part[1] * height[k]) and into[b] < 0:
+                into[b] = best
     return n_peak
 
 
@@ -219,30 +228,49 @@ def find(
     index, height = index[order], height[order]
     basin = np.full(shape, -1, np.int32)
     peak, top = np.empty(n, np.int64), np.empty(n, np.float64)
-    alive, joined = np.empty(n, np.int64), np.empty(n, np.int64)
+    alive, joined, into = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
     sky_variance = float(np.median(grid) ** 2)
     made = _flood(
-        index, height, variance, sky_variance, SADDLE_SIGMA, SADDLE_PART, basin, peak, top, alive, joined
+        index, height, variance, sky_variance, SADDLE_SIGMA, SADDLE_PART, basin, peak, top, alive, joined, into
     )
     _grow(basin, alive[:made], index, n_grow)
     live = np.flatnonzero(alive[:made] == np.arange(made))
     number = np.full(made, -1, np.int64)
     number[live] = np.arange(len(live))
-    box = np.empty((len(live), 4), np.int64)
-    box[:, :2], box[:, 2:] = max(shape), -1
-    n_pixel = np.zeros(len(live), np.int64)
-    _boxes(basin, number, box, n_pixel)
-    blend = np.array([_root(joined, k) for k in live], np.int64) if made else np.zeros(0, np.int64)
-    return Footprints(basin, peak[live] % shape[1], peak[live] // shape[1], top[live], blend, box, n_pixel)
+    blend = np.array([_root(joined, k) for k in live], np.int64)
+    target = np.array([number[_root(alive, into[k])] if into[k] >= 0 else -1 for k in live], np.int64)
+    box, n_pixel = _extent(basin, number, len(live))
+    return Footprints(
+        basin, peak[live] % shape[1], peak[live] // shape[1], top[live], blend, box, n_pixel, target
+    )
 
 
-def keep(footprints: Footprints, chosen: npt.NDArray[np.bool_]) -> Footprints:
-    """The footprints of the chosen peaks only; the pixels of the others become free."""
-    number = np.where(chosen, np.cumsum(chosen) - 1, -1).astype(np.int64)
-    basin = footprints.basin
-    box, n_pixel = footprints.box[chosen].copy(), np.zeros(int(chosen.sum()), np.int64)
+def _extent(
+    basin: npt.NDArray[np.int32], number: npt.NDArray[np.int64], n: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Renumber the basins in place; boxes (n, 4) and areas (n,)."""
+    box = np.empty((n, 4), np.int64)
+    box[:, :2], box[:, 2:] = max(basin.shape), -1
+    n_pixel = np.zeros(n, np.int64)
     if len(number):
         _boxes(basin, number, box, n_pixel)
+    return box, n_pixel
+
+
+def keep(footprints: Footprints, chosen: npt.NDArray[np.bool_], do_merge: bool = False) -> Footprints:
+    """The footprints of the chosen peaks only; the pixels of the others become free.
+
+    do_merge : the pixels of a weak peak go to the brighter one it stands on instead, if that is chosen.
+    """
+    number = np.where(chosen, np.cumsum(chosen) - 1, -1).astype(np.int64)
+    if do_merge:
+        for k in np.flatnonzero(~chosen)[np.argsort(-footprints.snr[~chosen], kind="stable")]:  # brighter ones first
+            if footprints.into[k] >= 0:
+                number[k] = number[footprints.into[k]]
+    into = footprints.into[chosen]
+    into = np.where(into >= 0, number[np.maximum(into, 0)], -1) if len(into) else into
+    box, n_pixel = _extent(footprints.basin, number, int(chosen.sum()))
     return Footprints(
-        basin, footprints.x[chosen], footprints.y[chosen], footprints.snr[chosen], footprints.blend[chosen], box, n_pixel
-    )
+        footprints.basin, footprints.x[chosen], footprints.y[chosen], footprints.snr[chosen],
+        footprints.blend[chosen], box, n_pixel, into,
+    )  # fmt: skip

@@ -41,7 +41,7 @@ class Limits:
     cr_n_sigma: float = 6.0
     cr_charge_min_e: float = 450.0
     cr_c1: float = 2.5
-    cr_c2: float = 0.4
+    cr_c2: float = 0.6
     cr_n_pixel_max: int = 1_000_000
     n_psf_star_max: int = 300
 
@@ -221,7 +221,30 @@ def _detect(
     n_grow = round(limits.grow_sigma * sigma)
     found = footprint.find(filtered, grid.place(), variance, EXACT_MARGIN * limits.threshold_sigma, n_grow)
     snr = noise.local_snr(data, variance, psf, found.x, found.y)
-    return footprint.keep(found, snr >= limits.threshold_sigma)
+    found = footprint.keep(found, snr >= limits.threshold_sigma)
+    return _prune(data, variance, found, psf, sigma, limits.threshold_sigma)
+
+
+def _prune(
+    data: npt.NDArray[np.float32],
+    variance: npt.NDArray[np.float32],
+    found: footprint.Footprints,
+    psf: Psf,
+    sigma: float,
+    threshold: float,
+) -> footprint.Footprints:
+    """Ask the PSF about the weak peaks of blends; the others stay as they are."""
+    weak = np.isin(found.blend, found.blend[found.into >= 0])
+    member = np.flatnonzero(weak)
+    if not len(member):
+        return found
+    place = np.full(len(weak), -1, np.int64)
+    place[member] = np.arange(len(member))
+    into = np.where(found.into[member] >= 0, place[np.maximum(found.into[member], 0)], -1)
+    x, y = found.x[member].astype(np.float64), found.y[member].astype(np.float64)
+    chosen = np.ones(len(weak), np.bool_)
+    chosen[member] = deblend.weak_peaks(data, variance, x, y, into, psf.at_many(x, y), sigma, threshold)
+    return footprint.keep(found, chosen, do_merge=True)
 
 
 def _targets(

@@ -43,7 +43,7 @@ def read_out(
     area = ccd.width * ccd.height / _STANDARD_AREA
     cosmic.add_cosmic_rays(light, stream(setup, "cosmic", exposure.visit, ccd.ccd), setup.cosmic_per_s * open_s * area)
     if setup.brighter_fatter and camera.brighter_fatter is not None:
-        _repel(light, camera.brighter_fatter)
+        repel(light, camera.brighter_fatter)
     _to_adu(setup, camera, ccd, light)
     return _digitize(setup, ccd, exposure, light, seeds[1], random)
 
@@ -89,9 +89,9 @@ def _kind(defect: Defect, ccd: Ccd, random: np.random.Generator) -> tuple[float,
     return (weak, 0.0) if not hot else (1.0, 300.0 + 3000.0 * weak)
 
 
-def _repel(image: NDArray[np.float32], kernel: Floats) -> None:
+def repel(image: NDArray[np.float32], kernel: Floats) -> None:
     """Charge repulsion, the inverse (to first order) of the correction: I - div(I grad(K * I)) / 2, in place."""
-    from scipy.signal import fftconvolve
+    from scipy.signal import fftconvolve  # half a second to import, and rarely wanted
 
     pull = fftconvolve(image, kernel.astype(np.float32), mode="same").astype(np.float32)
     gy, gx = np.gradient(pull)

@@ -37,9 +37,9 @@ def make(setup: Setup, exposure: Exposure, ccd_number: int) -> tuple[NDArray[np.
     light = np.zeros((ccd.height, ccd.width), np.float32)
     sources = np.zeros(0, truth.SOURCE)
     if exposure.kind == "flat":
-        light = _flat(setup, camera, ccd, exposure)
+        light = flat_light(setup, camera, ccd, exposure)
     elif exposure.kind == "science":
-        light = _sky(setup, camera, ccd, exposure)
+        light = sky_light(setup, camera, ccd, exposure)
         sources = _add_objects(setup, camera, ccd, exposure, light)
         _cut_vignette(Optics(setup, camera), ccd, light)
     open_s = exposure.exposure_s + READ_OUT_S / 2.0 if exposure.kind in ("science", "dark") else 0.0
@@ -69,7 +69,7 @@ def _cut_vignette(optics: Optics, ccd: Ccd, light: NDArray[np.float32]) -> None:
         light[y, ~optics.is_lit(*focalplane.pixel_to_focal(ccd, np.arange(ccd.width), y))] = 0.0
 
 
-def _flat(setup: Setup, camera: Camera, ccd: Ccd, exposure: Exposure) -> NDArray[np.float32]:
+def flat_light(setup: Setup, camera: Camera, ccd: Ccd, exposure: Exposure) -> NDArray[np.float32]:
     """Dome flat: the lamp's light through the same optics; lamps differ from frame to frame by some percent."""
     optics = Optics(setup, camera)
     level = setup.flat_e * ccd_truth(setup, ccd).efficiency * stream(setup, "visit", exposure.visit).uniform(0.97, 1.03)
@@ -88,7 +88,7 @@ def sky_e(setup: Setup, camera: Camera, exposure: Exposure) -> float:
     return float(setup.sky_scale * rate * exposure.exposure_s)
 
 
-def _sky(setup: Setup, camera: Camera, ccd: Ccd, exposure: Exposure) -> NDArray[np.float32]:
+def sky_light(setup: Setup, camera: Camera, ccd: Ccd, exposure: Exposure) -> NDArray[np.float32]:
     """The sky: uniform per solid angle up to a gradient of some percent, hence proportional to the pixels' area."""
     optics = Optics(setup, camera)
     own = ccd_truth(setup, ccd)

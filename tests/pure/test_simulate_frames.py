@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.signal import fftconvolve
 
 from hscdb.camera import focalplane, load
 from hscdb.errors import ConfigError
 from hscdb.fits import header, raw, table
 from hscdb.ingest import translate
-from hscdb.simulate import exposure, frame, pixels
+from hscdb.simulate import electronics, exposure, frame, pixels
 from hscdb.simulate.header import cards, file_name
 from hscdb.simulate.optics import Optics
 from hscdb.simulate.setup import Setup
@@ -171,20 +172,27 @@ def _plane(image: np.ndarray) -> np.ndarray:
     return (basis @ np.linalg.lstsq(basis, image.ravel(), rcond=None)[0]).reshape(image.shape)
 
 
-def test_a_flat_fielded_sky_has_the_inverse_of_the_lamps_pattern(made: Path) -> None:
-    optics = Optics(SETUP, CAMERA)
-    for ccd in (0, 3):
-        sky = electrons(frames(made, "science", ccd)[0], ccd)
-        flat = electrons(frames(made, "flat", ccd)[0], ccd)
-        blocks = [np.median((sky / flat)[y : y + 64, x : x + 64]) for y in range(0, 512, 64) for x in range(0, 512, 64)]
-        y, x = (axis.ravel() * 64 + 31.5 for axis in np.mgrid[:8, :8])
-        u, v = focalplane.pixel_to_focal(CAMERA.ccds[ccd], x, y)
-        lit = np.hypot(u, v) < 650
-        left = np.array(blocks)[lit] * optics.illumination(u, v)[lit]
-        left /= np.median(left)
-        # A sky gradient of 1.5 percent rms and the pattern of the bias are left; vignetting of 30 percent is gone.
-        assert np.std(left) < 0.03
-        assert np.ptp(optics.vignetting(u, v)[lit]) > 0.1
+@pytest.mark.parametrize(("name", "number"), [("toy", 0), ("hsc", 37)])
+def test_a_flat_fielded_sky_has_the_inverse_of_the_lamps_pattern(name: str, number: int) -> None:
+    camera = load.load(name)
+    setup = replace(SETUP, camera=name, n_flat=1)
+    optics, ccd = Optics(setup, camera), camera.ccds[number]
+    planned = exposure.exposures(setup, camera)
+    sky = frame.sky_light(setup, camera, ccd, planned[0])[::32, ::32]
+    flat = frame.flat_light(setup, camera, ccd, planned[-1])[::32, ::32]
+    y, x = np.indices(sky.shape) * 32
+    u, v = focalplane.pixel_to_focal(ccd, x, y)
+    lit = optics.is_lit(u, v)
+    assert np.array_equal(flat > 0.0, lit)
+    basis = np.stack([np.ones(lit.sum()), u[lit], v[lit]], axis=1)
+    # Vignetting and pixel areas are gone; a gradient of the sky and the lamp's pattern are left.
+    for pattern, is_flat in ((optics.illumination(u, v)[lit], True), (1.0, False)):
+        left = sky[lit] / flat[lit] * pattern
+        residual = left - basis @ np.linalg.lstsq(basis, left, rcond=None)[0]
+        assert (np.abs(residual / left.mean()).max() < 2e-5) == is_flat
+    shape = optics.vignetting(u, v)[lit] * optics.pixel_area(u, v)[lit]
+    assert np.ptp(flat[lit] / shape) < 0.05 * np.mean(flat[lit] / shape)
+    assert np.ptp(shape) > 0.1
 
 
 def test_the_files_do_not_depend_on_the_processes(made: Path, tmp_path: Path) -> None:
@@ -251,6 +259,19 @@ def test_crosstalk_and_linearity_are_the_inverse_of_their_correction() -> None:
     # The second amplifier is read from the right: its columns count backwards.
     assert linear[:, :8] == pytest.approx(adu[:, :8] + matrix[0, 1] * (adu[:, :7:-1] - 100.0), rel=1e-5)
     assert linear[:, 8:] == pytest.approx(adu[:, 8:] + matrix[1, 0] * (adu[:, 7::-1] - 100.0), rel=1e-5)
+
+
+def test_charge_repulsion_is_undone_by_its_correction() -> None:
+    kernel = load.load("hsc").brighter_fatter
+    y, x = np.mgrid[:64, :64] - 32.0
+    true = (1e5 * np.exp(-(x * x + y * y) / 12.0) + 500.0).astype(np.float32)
+    seen = true.copy()
+    electronics.repel(seen, kernel)
+    assert seen[32, 32] < 0.99 * true[32, 32]
+    gy, gx = np.gradient(fftconvolve(seen, kernel, mode="same"))
+    back = seen + 0.5 * (np.gradient(seen * gy, axis=0) + np.gradient(seen * gx, axis=1))
+    inner = np.s_[10:-10, 10:-10]
+    assert np.abs(back - true)[inner].max() < 0.2 * np.abs(seen - true)[inner].max()
 
 
 @pytest.mark.parametrize("expected", [0.7, 12.0, 400.0])

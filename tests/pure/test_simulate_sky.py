@@ -195,6 +195,11 @@ def test_catalog_errors_are_as_large_as_they_say() -> None:
     assert np.median(gaia["ra_error"][np.abs(gaia["phot_g_mean_mag"] - 20) < 0.1]) == pytest.approx(0.42, rel=0.15)
     ps1 = refcat.ps1(setup, objects)
     same = objects[[by_id[one - 100_000_000_000_000_000] for one in ps1["objID"]]]
+    years = (ps1["Epoch"] - 57388.5) / 365.25
+    xi, _ = sphere.project(ps1["RAJ2000"], ps1["DEJ2000"], same["ra"], same["dec"])
+    pull = (3600.0 * xi - years * same["pmra_mas_yr"] / 1000.0) / ps1["e_RAJ2000"]
+    assert np.std(pull) == pytest.approx(1.0, abs=0.05)
+    assert np.abs(years * same["pmra_mas_yr"]).max() > 50.0
     pull = ((ps1["rmag"] - same["mag_r"]) / ps1["e_rmag"])[~same["is_galaxy"] & np.isfinite(ps1["rmag"])]
     assert np.std(pull) == pytest.approx(1.0, abs=0.05)
     assert np.nanmin(ps1["e_rmag"]) == pytest.approx(0.006, abs=0.001)

@@ -21,7 +21,7 @@ from hscdb.errors import ConfigError, HscdbError, InputError
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from hscdb.camera.model import Camera
+    from hscdb.camera.model import Amplifier, Camera
     from hscdb.db.server import Server
 
 FILE = "hscdb.toml"
@@ -211,6 +211,10 @@ _COLUMNS = {
 }
 
 
+def _box(amplifier: Amplifier) -> tuple[int, int, int, int]:
+    return amplifier.box.x0, amplifier.box.y0, amplifier.box.width, amplifier.box.height
+
+
 def _camera_rows(camera: Camera) -> dict[str, np.ndarray[Any, Any]]:
     """Rows of ccd, amplifier, filter and color_term as structured arrays."""
     known = {each.filter for each in camera.filters}
@@ -220,9 +224,9 @@ def _camera_rows(camera: Camera) -> dict[str, np.ndarray[Any, Any]]:
             for c in camera.ccds.values()
         ],
         "amplifier": [
-            (c.ccd, a.amp, b.x0, b.y0, b.width, b.height, a.gain_e_per_adu, a.read_noise_e, a.saturation_adu, a.linearity_c0)
+            (c.ccd, a.amp, *_box(a), a.gain_e_per_adu, a.read_noise_e, a.saturation_adu, a.linearity_c0)
             for c in camera.ccds.values()
-            for a, b in ((a, a.box) for a in c.amplifiers)
+            for a in c.amplifiers
         ],
         "filter": [(f.filter, f.band, np.nan if f.lambda_nm is None else f.lambda_nm) for f in camera.filters],
         "color_term": [

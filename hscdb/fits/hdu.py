@@ -47,28 +47,44 @@ class Table:
 
 
 def _plain(content: Any) -> Any:
-    """A card's content as FITS knows it: numpy scalars become Python's, NaN and None the undefined card."""
+    """A card's content as FITS knows it: numpy scalars become Python's, NaN and None the undefined card, text ASCII."""
     if isinstance(content, np.generic):
         content = content.item()
+    if isinstance(content, str):
+        return _ascii(content)
     if content is None or (isinstance(content, float) and not math.isfinite(content)):
         return fits.card.Undefined()
     return content
 
 
+def _ascii(text: str) -> str:
+    """Printable ASCII, on one line: what a card can hold."""
+    return " ".join(text.encode("ascii", "replace").decode().split("\n"))
+
+
+def _fitting(name: str, content: Any, comment: str) -> str:
+    """As much of a comment as the card has room for."""
+    if len(name) + len(str(content)) + len(comment) < 45:
+        return _ascii(comment)
+    room = 80 - len(str(fits.Card(name, content)).rstrip()) - 3
+    return _ascii(comment)[: max(room, 0)]
+
+
 def set_cards(header: fits.Header, cards: Cards) -> None:
     """Set `cards`, a mapping keyword -> content or tuples (keyword, content[, comment]), in `header`.
 
-    COMMENT and HISTORY are appended; long keywords become HIERARCH cards.
+    COMMENT and HISTORY are appended; long keywords become HIERARCH cards; comments are cut to the room there is.
     """
     items: Iterable[tuple[Any, ...]] = cards.items() if isinstance(cards, Mapping) else cards
     for keyword, content, *comment in items:
         name = str(keyword)
         if name in ("COMMENT", "HISTORY", ""):
-            header.add_history(str(content)) if name == "HISTORY" else header.add_comment(str(content))
+            (header.add_history if name == "HISTORY" else header.add_comment)(_ascii(str(content)))
             continue
         if len(name) > 8 and not name.startswith("HIERARCH "):
             name = "HIERARCH " + name
-        header[name] = (_plain(content), comment[0]) if comment and comment[0] is not None else _plain(content)
+        plain = _plain(content)
+        header[name] = (plain, _fitting(name, plain, str(comment[0]))) if comment and comment[0] is not None else plain
 
 
 def header_bytes(header: fits.Header) -> bytes:

@@ -67,7 +67,8 @@ def test_an_image_survives_the_trip_and_astropy_reads_it(tmp_path: Path) -> None
         ("EXPTIME", 150.0, "[s] exposure time"), ("FLATNESS_RMS", np.float32(0.5), "a long keyword"),
         ("NONE", None, "x"),
         ("BAD", float("nan"), "y"), ("NAXIS", 7, "of the raw frame"), ("BITPIX", 16), ("HISTORY", "made by a test"),
-        ("OBJECT", "M31 'core'", ""),
+        ("OBJECT", "M31 'core'", ""), ("FLATNESS_MESHX", 1.2345678901e-10, "a comment that does not fit " * 3),
+        ("LONGTEXT", "x" * 90, "and a comment " * 9), ("OBSERVER", "\u5c71\nda", None),
     ]  # fmt: skip
     product.write_image(path, image, cards, [product.Table("PSF", psf, {"basis": "electron"})], [("CRVAL1", 10.5, "")])
     back, header = product.read_image(path)
@@ -80,6 +81,9 @@ def test_an_image_survives_the_trip_and_astropy_reads_it(tmp_path: Path) -> None
     assert header["NONE"] is None
     assert header["BAD"] is None
     assert header["OBJECT"] == "M31 'core'"
+    assert header["FLATNESS_MESHX"] == 1.2345678901e-10
+    assert header["LONGTEXT"] == "x" * 90
+    assert header["OBSERVER"] == "? da"
     with fits.open(path) as opened:
         opened.verify("exception")
         assert [hdu.name for hdu in opened] == ["PRIMARY", "IMAGE", "MASK", "VARIANCE", "PSF"]

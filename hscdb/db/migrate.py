@@ -94,7 +94,7 @@ def migrate(engine: Engine, root: Path | None = None, *, q3c: str = "auto") -> l
         raw.execute(_LEDGER.encode())
         applied = _apply_numbered(raw, numbered)
         applied += _apply_texts(raw, root, q3c)
-        if any(file.name.startswith("0010") for file in numbered):
+        if raw.execute("SELECT to_regclass('flag_doc') IS NOT NULL").fetchone() == (True,):
             _fill_flag_doc(connection)
     return applied
 

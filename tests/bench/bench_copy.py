@@ -1,0 +1,93 @@
+"""Bulk load of 60 columns (as `source` has) by hscdb.db.copy: rows/s with and without NULL, beside the server's floor.
+
+The floor is COPY of the same bytes, encoded beforehand: what remains when the client costs nothing.
+Prints the environment and one JSON line per case, best of n.
+"""
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+
+import numpy as np
+from sqlalchemy import Engine, text
+
+from hscdb.db import copy, encode, engine
+from hscdb.db.engine import driver
+from hscdb.db.server import Server
+
+KINDS = [("bigint", "i8", 2), ("integer", "i4", 4), ("smallint", "i2", 2), ("double precision", "f8", 22),
+         ("real", "f4", 24), ("boolean", "?", 6)]  # fmt: skip
+
+
+def make(n_row: int, nan_fraction: float) -> tuple[np.ndarray, list[str]]:
+    """The array and the types of its columns."""
+    rng = np.random.default_rng(1)
+    fields = [(f"c{i}", dtype, kind) for i, (kind, dtype) in enumerate((k, d) for k, d, n in KINDS for _ in range(n))]
+    array = np.zeros(n_row, dtype=[(name, dtype) for name, dtype, _ in fields])
+    for name, dtype, _ in fields:
+        column = rng.integers(0, 2, n_row) if dtype == "?" else rng.normal(0, 1000, n_row)
+        if dtype[0] == "f":
+            column = np.where(rng.random(n_row) < nan_fraction, np.nan, column)
+        array[name] = column
+    return array, [kind for _, _, kind in fields]
+
+
+def best(repeat: int, target: Engine, table: str, load: Callable[..., object]) -> float:
+    """Seconds of the fastest of `repeat` loads, each in a transaction of its own on an emptied table."""
+    seconds = []
+    for _ in range(repeat):
+        with target.begin() as connection:
+            connection.execute(text(f"TRUNCATE {table}"))
+        start = time.perf_counter()
+        with target.begin() as connection:
+            load(connection)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def main() -> None:
+    """Run all cases."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    args = parser.parse_args()
+    print(f"# {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, numpy {np.__version__}")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        server = Server(folder)
+        target = engine.connect(server.start())
+        try:
+            for label, fraction in (("no NULL", 0.0), ("1 % NULL", 0.01), ("20 % NULL", 0.2)):
+                array, kinds = make(args.rows, fraction)
+                names = array.dtype.names or ()
+                with target.begin() as connection:
+                    connection.execute(text("DROP TABLE IF EXISTS bulk"))
+                    body = ", ".join(f"{name} {kind}" for name, kind in zip(names, kinds, strict=True))
+                    connection.execute(text(f"CREATE TABLE bulk ({body})"))
+                columns = [encode.column(n, k, array[n]) for n, k in zip(names, kinds, strict=True)]
+                start = time.perf_counter()
+                stream = [bytes(chunk) for chunk in encode.chunks([c for c in columns if c], len(array))]
+                encoding = time.perf_counter() - start
+
+                def floor(connection, stream=stream):
+                    with driver(connection).cursor().copy("COPY bulk FROM STDIN (FORMAT binary)") as out:
+                        for chunk in stream:
+                            out.write(chunk)
+
+                wall = best(args.repeat, target, "bulk", lambda c, array=array: copy.write(c, "bulk", array))
+                bare = best(args.repeat, target, "bulk", floor)
+                case = {"case": label, "n_row": args.rows, "n_column": 60, "krow_s": args.rows / wall / 1e3,
+                        "floor_krow_s": args.rows / bare / 1e3, "ratio": bare / wall,
+                        "encode_krow_s": args.rows / encoding / 1e3}  # fmt: skip
+                print(json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in case.items()}))
+        finally:
+            target.dispose()
+            server.remove()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Partitions: every visit has one, none overlap, and there are far fewer than visits."""
+
+import re
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Connection, text
+
+from hscdb.db import partition
+
+VISITS = st.lists(st.integers(0, 5000), max_size=60)
+
+
+@given(st.lists(VISITS, max_size=5))
+def test_blocks_hold_every_visit_and_never_overlap(calls: list[list[int]]) -> None:
+    taken: list[tuple[int, int]] = []
+    for visits in calls:
+        new = partition.blocks(visits, taken)
+        taken = sorted(taken + new)
+        assert all(first < end for first, end in taken)
+        assert all(left[1] <= right[0] for left, right in pairwise(taken))
+        for visit in visits:
+            assert sum(first <= visit < end for first, end in taken) == 1
+
+
+def test_a_survey_has_few_partitions() -> None:
+    """1000 HSC visits, whose numbers go in steps of two: some 5e6 sources in each of 31 blocks."""
+    assert len(partition.blocks(range(10000, 12000, 2), [])) <= 33
+
+
+def test_sparse_visits_share_a_block() -> None:
+    assert len(partition.blocks([100, 400, 900], [])) == 1
+
+
+def test_later_visits_fall_into_earlier_blocks() -> None:
+    taken = partition.blocks([902798], [])
+    assert partition.blocks([902800, 902802, 902798], taken) == []
+
+
+def test_rows_reach_their_partition_and_queries_prune(connection: Connection) -> None:
+    made = partition.ensure(connection, 7, [1000, 1002, 5000])
+    assert {"source_r7", "source_sky_r7"} <= set(made)
+    assert partition.ensure(connection, 7, [1000, 5000]) == []
+    assert partition.ensure(connection, 8, [1000])[0].endswith("_r8")
+    connection.execute(
+        text(
+            "INSERT INTO source_sky (run_id, task_id, visit, ccd, source_id, ra, dec)"
+            " SELECT 7, 1, v, 5, i, 10, 0 FROM unnest(ARRAY[1000, 5000]) AS v, generate_series(1, 3) AS i"
+        )
+    )
+    found = connection.execute(text("SELECT DISTINCT CAST(tableoid AS regclass) AS t FROM source_sky ORDER BY 1")).all()
+    assert len(found) == 2
+    plan = connection.execute(text("EXPLAIN SELECT * FROM source_sky WHERE run_id = 7 AND visit = 1002")).all()
+    seen = {part for row in plan for part in re.findall(r"source_sky_r7_v\d+", row[0])}
+    assert seen == {"source_sky_r7_v960"}
+    partition.drop_run(connection, 7)
+    assert connection.execute(text("SELECT count(*) FROM source_sky")).scalar() == 0
+
+
+def test_partitions_have_the_parents_indexes(connection: Connection) -> None:
+    partition.ensure(connection, 7, np.array([1000]))
+    rows = connection.execute(
+        text(
+            "SELECT count(*) FROM pg_index WHERE indrelid = to_regclass('source_sky_r7_v960')"
+            " UNION ALL SELECT count(*) FROM pg_index WHERE indrelid = to_regclass('source_sky')"
+        )
+    ).all()
+    assert rows[0][0] == rows[1][0] > 0

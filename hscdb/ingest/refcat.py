@@ -13,12 +13,13 @@ from hscdb.ingest.columns import Floats, Sources, booleans, first, integers, mag
 AB_ZERO_NJY = 3631e9  # flux of AB magnitude 0
 MAG_ERROR = 2.5 / np.log(10.0)
 STAR = np.dtype(
-    [("ref_id", "i8"), ("ra", "f8"), ("dec", "f8"), ("ra_mas_err", "f4"), ("dec_mas_err", "f4"), ("ra_dec_corr", "f4"),
+    [("ref_catalog_id", "i4"), ("ref_id", "i8"), ("ra", "f8"), ("dec", "f8"), ("ra_mas_err", "f4"),
+     ("dec_mas_err", "f4"), ("ra_dec_corr", "f4"),
      ("epoch_mjd", "f8"), ("pm_ra_mas_yr", "f4"), ("pm_dec_mas_yr", "f4"), ("pm_ra_mas_yr_err", "f4"),
      ("pm_dec_mas_yr_err", "f4"), ("parallax_mas", "f4"), ("parallax_mas_err", "f4"), ("is_resolved", "O"),
      ("is_variable", "O")]
 )  # fmt: skip
-FLUX = np.dtype([("ref_id", "i8"), ("band", "O"), ("flux_njy", "f8"), ("flux_njy_err", "f8")])
+FLUX = np.dtype([("ref_catalog_id", "i4"), ("ref_id", "i8"), ("band", "O"), ("flux_njy", "f8"), ("flux_njy_err", "f8")])
 
 # What a map may name, and the column of ref_star it fills.
 _ANGLES = {
@@ -65,6 +66,7 @@ def convert(
     """(stars, fluxes, number of rows refused for want of a position).
 
     stars  : (n_star,) of dtype STAR, each ref_id once. fluxes : (n_flux,) of dtype FLUX, only those that are known.
+    In both, ref_catalog_id is the caller's to set.
     Errors of 0 are missing; a proper motion or parallax of 0 without an error is missing, too.
     epoch_mjd : where the table has no epoch. InputError `missing_column` without ra and dec.
     """

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.lib import recfunctions
 
 from hscdb.db import copy
 from hscdb.db.engine import transaction
@@ -133,9 +132,10 @@ def _ingest_file(
             counts["n_known"] += len(table) - n_no_position
             return
         known = read_known_refs(connection, ref_catalog_id=catalog, ref_ids=stars["ref_id"])["ref_id"]
+        stars["ref_catalog_id"] = fluxes["ref_catalog_id"] = catalog
         new = stars[~np.isin(stars["ref_id"], known)]
-        copy.write(connection, "ref_star", _with_catalog(new, catalog))
-        copy.write(connection, "ref_flux", _with_catalog(fluxes[~np.isin(fluxes["ref_id"], known)], catalog))
+        copy.write(connection, "ref_star", new)
+        copy.write(connection, "ref_flux", fluxes[~np.isin(fluxes["ref_id"], known)])
         insert_ref_file(
             connection, ref_catalog_id=catalog, sha256=sha256, path=str(path), n_row=len(table), n_stored=len(new)
         )
@@ -148,9 +148,3 @@ def _ingest_file(
             logger.warning("%s", message)
     counts["n_stored"] += len(new)
     counts["n_known"] += len(table) - n_no_position - len(new)
-
-
-def _with_catalog(rows: np.ndarray[Any, Any], catalog: int) -> np.ndarray[Any, Any]:
-    """The rows with the number of their catalog."""
-    column = np.full(len(rows), catalog, np.int32)
-    return np.asarray(recfunctions.append_fields(rows, "ref_catalog_id", column, usemask=False))

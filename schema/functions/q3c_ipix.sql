@@ -1,5 +1,5 @@
 -- Q3C's pixel numbers (hscdb/sky/ipix.py has the same for arrays): for export and for queries written for Q3C. Our own
--- searches do not use them; an index on q3c_ang2ipix(ra, dec) is possible and costs some 2 us a row.
+-- searches do not use them; an index on q3c_ang2ipix(ra, dec) is possible and costs 2 to 4 us a row.
 CREATE OR REPLACE FUNCTION sky_spread_bits(i bigint) RETURNS bigint
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     AS $$

@@ -75,14 +75,14 @@ BEGIN
     FOR i IN 4 .. n - 1 BY 2 LOOP
         x1 := ready[i];
         y1 := ready[i + 1];
-        IF (y0 > y) <> (y1 > y) THEN
+        IF y1 = y AND (x1 = x OR y0 = y AND (x0 > x) <> (x1 > x)) THEN
+            RETURN false;  -- a vertex, or on an edge that runs along x
+        ELSIF (y0 > y) <> (y1 > y) THEN
             side := (x1 - x0) * (y - y0) / (y1 - y0) + x0 - x;
             IF side = 0.0 THEN
                 RETURN false;
             END IF;
             inside := inside <> (side > 0.0);
-        ELSIF y1 = y AND (x1 = x OR y0 = y AND (x0 > x) <> (x1 > x)) THEN
-            RETURN false;  -- a vertex, or on an edge that runs along x
         END IF;
         x0 := x1;
         y0 := y1;

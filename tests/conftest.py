@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -23,27 +24,55 @@ from hscdb.db.server import Server
 SMALL = {"shared_buffers": "64MB", "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
-class _Counter:
-    """How many workers use the shared server; the last one out removes it."""
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+class _Shared:
+    """A folder with a server that several worker processes use; the last one out removes it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.server = Server(folder, SMALL)
 
-    def change(self, step: int) -> int:
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Alone among the workers."""
+        with self.folder.with_name(f"hscdb-pytest-{os.geteuid()}.lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def users(self) -> set[int]:
+        """The living processes that use the server."""
         path = self.folder / "users"
-        count = (int(path.read_text()) if path.exists() else 0) + step
-        path.write_text(str(count))
-        return count
+        return {pid for pid in map(int, path.read_text().split()) if _alive(pid)} if path.exists() else set()
 
+    def enter(self) -> str:
+        """Register this process; the DSN of the running server."""
+        with self.locked():
+            self.folder.mkdir(mode=0o755, exist_ok=True)
+            (self.folder / "users").write_text(" ".join(map(str, self.users() | {os.getpid()})))
+            return self.server.start()
 
-def _locked(folder: Path):
-    handle = (folder / "lock").open("w")
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    return handle
+    def leave(self) -> None:
+        """Take this process off the list, and the server away if it was the last or if all have died."""
+        with self.locked():
+            left = self.users() - {os.getpid()}
+            if left:
+                (self.folder / "users").write_text(" ".join(map(str, left)))
+            else:
+                self.server.remove()
+                shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_dsn() -> Iterator[str]:
     """DSN of a server on which databases may be made."""
     given = os.environ.get("HSCDB_TEST_DSN")
     if given:
@@ -51,18 +80,13 @@ def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     # The workers of one run share the name of the run; a folder below /tmp can be reached by an unprivileged server.
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
-    folder = Path(tempfile.gettempdir(), f"hscdb-test-{run[:16]}")
-    folder.mkdir(mode=0o755, exist_ok=True)
-    counter = _Counter(folder)
-    server = Server(folder, SMALL)
-    with _locked(folder):
-        counter.change(+1)
-        dsn = server.start()
-    yield dsn
-    with _locked(folder):
-        if counter.change(-1) == 0:
-            server.remove()
-            shutil.rmtree(folder, ignore_errors=True)
+    root = Path(tempfile.gettempdir())
+    for old in root.glob("hscdb-pytest-*/users"):  # what a killed test run has left
+        if old.parent.stat().st_uid == os.geteuid() and not _Shared(old.parent).users():
+            _Shared(old.parent).leave()
+    shared = _Shared(root / f"hscdb-pytest-{run[:16]}")
+    yield shared.enter()
+    shared.leave()
 
 
 def _execute(dsn: str, *statements: str) -> None:

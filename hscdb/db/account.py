@@ -52,6 +52,10 @@ class Account:
                 code="server_permission",
             ) from error
 
+    def runs(self, program: str) -> bool:
+        """Whether the account can run a program of PostgreSQL."""
+        return self.run(["/bin/sh", "-c", 'exec "$1" --version', "sh", program], cwd="/").returncode == 0
+
     def can(self, test: str, path: Path) -> bool:
         """Whether the account passes the shell's test (-r, -w, -x) on a path."""
         return self.run(["/bin/sh", "-c", f'test {test} "$1"', "sh", str(path)], cwd="/").returncode == 0
@@ -136,7 +140,7 @@ def make_data_folder(account: Account, data: Path) -> Path:
 
 def reachable(account: Account, binaries: Binaries) -> Binaries:
     """The same PostgreSQL, in a copy below /var/lib/hscdb if the account cannot run it where it is."""
-    if account.uid is None or account.run([binaries.program("postgres"), "--version"], cwd="/").returncode == 0:
+    if account.uid is None or account.runs(binaries.program("postgres")):
         return binaries
     stamp = f"{binaries.folder.resolve()} {binaries.version} {(binaries.folder / 'postgres').stat().st_mtime_ns}"
     target = ELSEWHERE / f"pg-{binaries.version}-{hashlib.sha256(stamp.encode()).hexdigest()[:12]}"
@@ -156,7 +160,7 @@ def reachable(account: Account, binaries: Binaries) -> Binaries:
         except OSError:  # another process was faster
             shutil.rmtree(part)
     copied = inspect(target / "bin")
-    if copied is None or account.run([copied.program("postgres"), "--version"], cwd="/").returncode:
+    if copied is None or not account.runs(copied.program("postgres")):
         raise InputError(
             f"account {account.name}: can run PostgreSQL neither in {binaries.folder} nor in {target}. "
             f"Set HSCDB_PGBIN to a bin folder that every user can run.",

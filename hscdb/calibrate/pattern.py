@@ -143,8 +143,10 @@ def _near_pairs(source: Floats, ref: Floats, reach: float) -> Floats:
     return np.hstack([np.repeat(source, count, axis=0), ref[j]])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _vote(pairs, cosines, sines, scales, max_shift, cell):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _vote(
+    pairs: Floats, cosines: Floats, sines: Floats, scales: Floats, max_shift: float, cell: float
+) -> tuple[NDArray[np.int32], Floats]:
     """Most votes for one shift at each rotation and scale, and where: (n_turn, n_scale), (n_turn, n_scale, 2).
 
     Each vote counts in the four overlapping boxes of 2 x 2 cells it lies in, so that no edge can split a peak.
@@ -235,9 +237,7 @@ def _similarity(a: Floats, b: Floats) -> tuple[Floats, Floats]:
     return matrix, shift
 
 
-def _log_chance(
-    source: Floats, ref: Floats, found: tuple[Floats, Floats, Indices, Indices], tolerance: float
-) -> float:
+def _log_chance(source: Floats, ref: Floats, found: tuple[Floats, Floats, Indices, Indices], tolerance: float) -> float:
     """log10 of the probability that as many pairs agree by accident, two being spent on the similarity itself."""
     matrix, shift, i, _ = found
     low, high = ref.min(axis=0), ref.max(axis=0)

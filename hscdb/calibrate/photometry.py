@@ -7,12 +7,11 @@ magnitude 0 in the whole exposure.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hscdb.camera.model import Camera, ColorTerm
+from hscdb.camera.model import ColorTerm
 from hscdb.errors import ConfigError, DataError
 from hscdb.image.stats import iqr_sigma
 
@@ -43,24 +42,7 @@ class ZeroPoint:
     @property
     def flux_mag0_err(self) -> float:
         """One sigma of flux_mag0."""
-        return self.flux_mag0 * self.mag_err / _MAG_PER_LN
-
-
-def find_term(camera: Camera, catalog: str, filter: str, color_term_set: str = "") -> ColorTerm | None:
-    """The color term for a filter and a reference catalog, by the glob on the catalog's name; None if there is none.
-
-    color_term_set : generation of color terms; by default the camera's own. Of several globs the longest, which is the
-    most special, holds.
-    """
-    wanted = color_term_set or camera.settings.get("color_term_set", "")
-    fitting = [
-        term
-        for term in camera.color_terms
-        if term.filter == filter
-        and (not wanted or term.color_term_set == wanted)
-        and fnmatchcase(catalog.lower(), term.refcat_glob.lower())
-    ]
-    return max(fitting, key=lambda term: len(term.refcat_glob), default=None)
+        return float(self.flux_mag0 * self.mag_err / _MAG_PER_LN)
 
 
 def magnitude(fluxes: Fluxes, band: str) -> tuple[Floats, Floats]:
@@ -93,7 +75,7 @@ def passes(fluxes: Fluxes, cuts: Sequence[str], n_ref: int) -> Bools:
     for cut in cuts:
         found = _CUT.match(cut)
         if found is None:
-            raise ConfigError(f"calibrate.reference_cuts: {cut!r} is no cut. Write e.g. \"g-r > 0\" or \"i < 22\".")
+            raise ConfigError(f'calibrate.reference_cuts: {cut!r} is no cut. Write e.g. "g-r > 0" or "i < 22".')
         first, second, sign, limit = found.groups()
         if first not in fluxes or (second and second not in fluxes):
             continue

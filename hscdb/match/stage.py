@@ -3,8 +3,8 @@
 All of it is SQL (sql/match); this file only says in which order. The groups do not depend on the order of rows:
 
 1. Seeds: the clearest detection of each small cube of space, where no cube within the radius was seen more often.
-2. Each seed takes the nearest detection of each visit, if no other seed is nearer to it. What is left makes seeds again,
-   until nothing is left.
+2. Each seed takes the nearest detection of each visit, if no other seed is nearer to it. What is left makes seeds
+   again, until nothing is left.
 3. The groups' mean places are the new centers, and all detections are dealt out once more; twice.
 
 So a star has at most one detection of each visit, every detection lies within the radius of the mean of its star, and
@@ -41,9 +41,18 @@ count_stars = query("match/count_stars")
 mark_filled = query("match/mark_filled")
 
 BAD_FLAGS = (
-    "edge", "off_image", "saturated", "saturated_center", "bad", "interpolated_center", "cr_center", "centroid_bad",
-    "negative", "blended", "not_deblended",
-)  # fmt: skip
+    "edge",
+    "off_image",
+    "saturated",
+    "saturated_center",
+    "bad",
+    "interpolated_center",
+    "cr_center",
+    "centroid_bad",
+    "negative",
+    "blended",
+    "not_deblended",
+)
 # Rounds of seeds: one deals out all but the crowded places; what is left after eight stays single.
 _N_ROUND = 8
 _N_CENTERING = 2
@@ -90,9 +99,11 @@ def run(work: Work, config: Config) -> Funnel:
     funnel = _select(work, config)
     n_pass = _group(connection, config, funnel)
     link_refs(
-        connection, radius_arcsec=config.ref_radius_arcsec, margin_arcsec=config.ref_margin_arcsec,
+        connection,
+        radius_arcsec=config.ref_radius_arcsec,
+        margin_arcsec=config.ref_margin_arcsec,
         n_observation_min=config.n_visit_min,
-    )  # fmt: skip
+    )
     mark_filled(connection, work_table="match_ref")
     insert_names(connection, n_observation_min=config.n_visit_min)
     mark_filled(connection, work_table="match_name")
@@ -103,9 +114,9 @@ def run(work: Work, config: Config) -> Funnel:
     counted = count_stars.one(connection, task_id=work.task_id)
     if not counted["n_star"]:
         raise DataError(
-            f"match: no star in tract {tract}, {filter}: {funnel['n_observation']} point sources of {funnel['n_frame']} "
-            f"frames, none of them in {config.n_visit_min} visits or in a reference catalog. Add visits that overlap, "
-            "or lower match.n_visit_min or match.snr_min.",
+            f"match: no star in tract {tract}, {filter}: {funnel['n_observation']} point sources of "
+            f"{funnel['n_frame']} frames, none of them in {config.n_visit_min} visits or in a reference catalog. "
+            "Add visits that overlap, or lower match.n_visit_min or match.snr_min.",
             code="no_overlap",
         )
     return funnel | {name: int(counted[name]) for name in counted.dtype.names}

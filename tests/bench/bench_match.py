@@ -29,7 +29,7 @@ from hscdb.sky import sphere
 
 
 def sky(n_visit, n_frame, n_star, seed=1):
-    """Detections of n_star stars in each of n_frame frames of each visit, 85 % of them seen, dithered by whole frames."""
+    """Detections of n_star stars in each of n_frame frames of each visit, 85 % of them seen."""
     rng = np.random.default_rng(seed)
     side = int(np.ceil(np.sqrt(n_frame)))
     n = n_frame * n_star
@@ -40,19 +40,27 @@ def sky(n_visit, n_frame, n_star, seed=1):
     for visit in range(1, n_visit + 1):
         seen = rng.uniform(size=n) < 0.85
         at = sphere.deproject(
-            xi[seen] - 0.05 * side + rng.normal(0, 0.03 / 3600, seen.sum()), eta[seen] - 0.1 * side + rng.normal(0, 0.03 / 3600, seen.sum()),
-            359.9, 2.0,
-        )  # fmt: skip
+            xi[seen] - 0.05 * side + rng.normal(0, 0.03 / 3600, seen.sum()),
+            eta[seen] - 0.1 * side + rng.normal(0, 0.03 / 3600, seen.sum()),
+            359.9,
+            2.0,
+        )
         # 15 % of strangers: cosmic rays, asteroids, noise
         n_false = int(0.15 * n)
-        extra = sphere.deproject(rng.uniform(-0.05, 0.05, n_false) * side, rng.uniform(-0.1, 0.1, n_false) * side, 359.9, 2.0)
+        extra = sphere.deproject(
+            rng.uniform(-0.05, 0.05, n_false) * side, rng.uniform(-0.1, 0.1, n_false) * side, 359.9, 2.0
+        )
         rows.append(
             observations(
-                visit, np.concatenate([at[0], extra[0]]), np.concatenate([at[1], extra[1]]),
+                visit,
+                np.concatenate([at[0], extra[0]]),
+                np.concatenate([at[1], extra[1]]),
                 ccd=np.concatenate([frame[seen], rng.integers(0, n_frame, n_false)]),
-                flux=np.concatenate([flux[seen], 10 ** rng.uniform(3, 4, n_false)]), err=50.0,
-                x=rng.uniform(0, 2048, seen.sum() + n_false), y=rng.uniform(0, 4176, seen.sum() + n_false),
-            )  # fmt: skip
+                flux=np.concatenate([flux[seen], 10 ** rng.uniform(3, 4, n_false)]),
+                err=50.0,
+                x=rng.uniform(0, 2048, seen.sum() + n_false),
+                y=rng.uniform(0, 4176, seen.sum() + n_false),
+            )
         )
     return np.concatenate(rows)
 
@@ -60,7 +68,9 @@ def sky(n_visit, n_frame, n_star, seed=1):
 def tree_match(raw, radius_arcsec=1.0):
     """Read, match visit by visit against the growing list of stars, write; returns the number of groups and seconds."""
     start = time.perf_counter()
-    with raw.cursor().copy("COPY (SELECT source_id, visit, ra, dec FROM source_sky ORDER BY visit, source_id) TO STDOUT") as stream:
+    with raw.cursor().copy(
+        "COPY (SELECT source_id, visit, ra, dec FROM source_sky ORDER BY visit, source_id) TO STDOUT"
+    ) as stream:
         table = np.loadtxt((bytes(line) for line in stream), dtype="i8,i8,f8,f8")
     place = sphere.unit_vector(table["f2"], table["f3"])
     star = np.full(len(table), -1)
@@ -68,7 +78,9 @@ def tree_match(raw, radius_arcsec=1.0):
     for visit in np.unique(table["f1"]):
         here = np.flatnonzero(table["f1"] == visit)
         if len(centers):
-            distance, nearest = cKDTree(centers).query(place[here], distance_upper_bound=np.radians(radius_arcsec / 3600))
+            distance, nearest = cKDTree(centers).query(
+                place[here], distance_upper_bound=np.radians(radius_arcsec / 3600)
+            )
             found = np.isfinite(distance)
             star[here[found]] = nearest[found]
         new = here[star[here] < 0]
@@ -117,10 +129,18 @@ def main():
         n_tree, tree_s = tree_match(driver(connection))
         transaction.rollback()
     figures = {
-        "bench": "match", "n_observation": len(rows), "n_visit": arguments.visits, "match_s": round(min(took), 2),
-        "n_star": funnel["n_star"], "tree_s": round(tree_s, 2), "n_star_tree": n_tree, "ratio": round(min(took) / tree_s, 2),
-        "observations_per_s": round(len(rows) / min(took)), "machine": platform.machine(), "python": platform.python_version(),
-    }  # fmt: skip
+        "bench": "match",
+        "n_observation": len(rows),
+        "n_visit": arguments.visits,
+        "match_s": round(min(took), 2),
+        "n_star": funnel["n_star"],
+        "tree_s": round(tree_s, 2),
+        "n_star_tree": n_tree,
+        "ratio": round(min(took) / tree_s, 2),
+        "observations_per_s": round(len(rows) / min(took)),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+    }
     sys.stdout.write(json.dumps(figures) + "\n")
 
 

@@ -14,7 +14,9 @@ from hscdb.sky import sphere
 CAMERA = load("hsc")
 
 
-def frame(seed, n_star, *, ccd=0, ra=150.0, dec=2.0, wrong=(20.0, -15.0, 0.3, 0.4), noise_pix=0.02, ref_mas=5.0, outlier=0.0):
+def frame(
+    seed, n_star, *, ccd=0, ra=150.0, dec=2.0, wrong=(20.0, -15.0, 0.3, 0.4), noise_pix=0.02, ref_mas=5.0, outlier=0.0
+):
     """A frame of a true pointing, and the first WCS of a wrong one (east, north [arcsec], turn [deg], scale [%]).
 
     Returns detections, places, flux of the references, start, size, true wcs of the geometry without its errors.
@@ -39,9 +41,13 @@ def frame(seed, n_star, *, ccd=0, ra=150.0, dec=2.0, wrong=(20.0, -15.0, 0.3, 0.
     ref_dec = star_dec + rng.normal(0, err, n_star)
     found = Detections(found_x, found_y, np.full(n, noise_pix), flux[inside])
     return (
-        found, Places(ref_ra, ref_dec, np.full(n_star, ref_mas)), flux, start, (chip.width, chip.height),
+        found,
+        Places(ref_ra, ref_dec, np.full(n_star, ref_mas)),
+        flux,
+        start,
+        (chip.width, chip.height),
         (x[inside], y[inside], star_ra[inside], star_dec[inside]),
-    )  # fmt: skip
+    )
 
 
 def error_mas(solution, truth):
@@ -113,7 +119,8 @@ def test_every_pair_is_one_to_one_and_true():
 
 
 @pytest.mark.parametrize(
-    ("keep_source", "keep_ref", "code"), [(500, 0, "no_reference_stars"), (3, 500, "too_few_stars"), (500, 2, "too_few_stars")]
+    ("keep_source", "keep_ref", "code"),
+    [(500, 0, "no_reference_stars"), (3, 500, "too_few_stars"), (500, 2, "too_few_stars")],
 )
 def test_too_little_is_told(keep_source, keep_ref, code):
     found, places, flux, *rest, _ = frame(5, 200)
@@ -137,9 +144,16 @@ def test_proper_motion_moves_stars_also_at_the_pole():
     none = np.full(3, np.nan)
     years = 10.0
     moved = propagate(
-        ra, dec, 60000.0 + years * 365.25, epoch_mjd=np.full(3, 60000.0), pm_ra_mas_yr=np.array([100.0, 0.0, np.nan]),
-        pm_dec_mas_yr=np.array([0.0, 7200.0, np.nan]), parallax_mas=none, mas_err=np.ones(3), pm_mas_yr_err=np.array([0.2, 0.0, 0.0]),
-    )  # fmt: skip
+        ra,
+        dec,
+        60000.0 + years * 365.25,
+        epoch_mjd=np.full(3, 60000.0),
+        pm_ra_mas_yr=np.array([100.0, 0.0, np.nan]),
+        pm_dec_mas_yr=np.array([0.0, 7200.0, np.nan]),
+        parallax_mas=none,
+        mas_err=np.ones(3),
+        pm_mas_yr_err=np.array([0.2, 0.0, 0.0]),
+    )
     np.testing.assert_allclose((moved.ra[0] - 10.0) * np.cos(np.radians(60.0)) * 3.6e6, 1000.0, rtol=1e-4)
     # 72 arcsec northward from 0.036 arcsec below the pole: over it and down the other side.
     assert abs(moved.ra[1] - 20.0) < 1e-6
@@ -153,11 +167,18 @@ def test_parallax_has_the_size_and_season_of_the_earths_orbit():
 
     def at(mjd):
         return propagate(
-            np.array([90.0]), np.array([0.0]), mjd, epoch_mjd=np.array([mjd]), pm_ra_mas_yr=none, pm_dec_mas_yr=none,
-            parallax_mas=np.array([100.0]), mas_err=np.ones(1), pm_mas_yr_err=none,
-        )  # fmt: skip
+            np.array([90.0]),
+            np.array([0.0]),
+            mjd,
+            epoch_mjd=np.array([mjd]),
+            pm_ra_mas_yr=none,
+            pm_dec_mas_yr=none,
+            parallax_mas=np.array([100.0]),
+            mas_err=np.ones(1),
+            pm_mas_yr_err=none,
+        )
 
-    # 2020-03-20: the Sun stands at RA 0, the Earth at RA 180: the star at RA 90 is seen farther toward RA 0, the Sun's side.
+    # 2020-03-20: the Sun stands at RA 0, the Earth at RA 180: the star at RA 90 is seen nearer to the Sun.
     assert abs((at(58928.2).ra[0] - 90.0) * 3.6e6 + 100.0) < 2.0
     assert abs((at(58928.2 + 182.6).ra[0] - 90.0) * 3.6e6 - 100.0) < 2.5
     assert 0.982 < np.linalg.norm(earth(59000.0)) < 1.018

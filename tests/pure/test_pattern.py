@@ -11,16 +11,18 @@ WIDTH, HEIGHT, MARGIN = 2048.0, 4176.0, 300.0
 
 
 def field(seed, n_star, *, spurious=0.5, shift=(0.0, 0.0), turn_deg=0.0, scale=1.0, noise=0.3, missing=0.1):
-    """Sources (n, 2), fluxes; references (n, 2), fluxes; true partner of each source or -1. Truth maps source to ref."""
+    """Sources (n, 2), fluxes; references (n, 2), fluxes; true partner of each source or -1."""
     rng = np.random.default_rng(seed)
     density = n_star / (WIDTH * HEIGHT)
     n_ref = round(density * (WIDTH + 2 * MARGIN) * (HEIGHT + 2 * MARGIN))
     ref = rng.uniform([-MARGIN, -MARGIN], [WIDTH + MARGIN, HEIGHT + MARGIN], (n_ref, 2))
     flux = 10 ** rng.uniform(2.0, 5.0, n_ref)
     matrix = scale * np.array(
-        [[np.cos(np.radians(turn_deg)), -np.sin(np.radians(turn_deg))],
-         [np.sin(np.radians(turn_deg)), np.cos(np.radians(turn_deg))]]
-    )  # fmt: skip
+        [
+            [np.cos(np.radians(turn_deg)), -np.sin(np.radians(turn_deg))],
+            [np.sin(np.radians(turn_deg)), np.cos(np.radians(turn_deg))],
+        ]
+    )
     middle = np.array([WIDTH, HEIGHT]) / 2
     source = (ref - middle - shift) @ np.linalg.inv(matrix).T + middle
     seen = ((source >= 0) & (source <= (WIDTH, HEIGHT))).all(axis=1) & (rng.uniform(size=n_ref) > missing)
@@ -45,9 +47,12 @@ def test_pattern_survives_the_largest_pointing_error_with_half_of_the_sources_sp
     rng = np.random.default_rng(100 + seed)
     direction = rng.uniform(0, 2 * np.pi)
     given = field(
-        seed, 150, shift=(170 * np.sign(np.cos(direction)), 180 * np.sin(direction)),
-        turn_deg=(-1) ** seed * 1.1, scale=1 + rng.choice([-0.01, 0.01]),
-    )  # fmt: skip
+        seed,
+        150,
+        shift=(170 * np.sign(np.cos(direction)), 180 * np.sin(direction)),
+        turn_deg=(-1) ** seed * 1.1,
+        scale=1 + rng.choice([-0.01, 0.01]),
+    )
     found = pattern.find(*given[:4])
     assert found is not None
     n_true = (given[4] >= 0).sum()

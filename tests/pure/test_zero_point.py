@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hscdb.calibrate import photometry
+from hscdb.camera.color import find_term
 from hscdb.camera.load import load
 from hscdb.errors import ConfigError, DataError
 
@@ -40,9 +41,7 @@ def test_the_error_of_the_zero_point_is_its_scatter():
     off, claimed = [], []
     for _ in range(200):
         error = rng.uniform(0.01, 0.05, 40)
-        zero_point = photometry.solve(
-            20 + rng.normal(0, np.hypot(error, 0.01)), error, np.full(40, 1e4), np.zeros(40)
-        )
+        zero_point = photometry.solve(20 + rng.normal(0, np.hypot(error, 0.01)), error, np.full(40, 1e4), np.zeros(40))
         off.append(zero_point.mag - 30.0)
         claimed.append(zero_point.mag_err)
     assert 0.85 < np.std(off) / np.mean(claimed) < 1.25
@@ -64,16 +63,18 @@ def test_too_few_stars_are_told():
 
 
 def test_color_terms_are_those_of_hscpipe():
-    term = photometry.find_term(CAMERA, "ps1_pv3_3pi_20170110", "HSC-R", "stack-current")
+    term = find_term(CAMERA, "ps1_pv3_3pi_20170110", "HSC-R", "stack-current")
     mag, error = photometry.apply_term(fluxes(r=[19.0], i=[18.6]), term)
     np.testing.assert_allclose(mag, 19.0 - 0.000144 + 0.001369 * 0.4 - 0.008380 * 0.16, atol=1e-9)
     np.testing.assert_allclose(error, 0.010857 * np.hypot(1.001369, 0.001369), rtol=1e-3)
-    assert photometry.find_term(CAMERA, "gaia_dr3", "HSC-R") is None
-    assert photometry.find_term(CAMERA, "PS1_dr2", "HSC-I2").secondary_band == "z"
+    assert find_term(CAMERA, "gaia_dr3", "HSC-R") is None
+    assert find_term(CAMERA, "PS1_dr2", "HSC-I2").secondary_band == "z"
 
 
 def test_cuts_keep_hscpipes_references():
-    given = fluxes(g=[20.0, 20.0, 20.0, 23.5, np.nan], r=[19.5, 20.5, 19.0, 23.0, 19.0], i=[19.2, 20.0, 18.0, 22.8, 18.8])
+    given = fluxes(
+        g=[20.0, 20.0, 20.0, 23.5, np.nan], r=[19.5, 20.5, 19.0, 23.0, 19.0], i=[19.2, 20.0, 18.0, 22.8, 18.8]
+    )
     cuts = ("g-r > 0", "r-i < 0.5", "i < 22")
     assert photometry.passes(given, cuts, 5).tolist() == [True, False, False, False, False]
     assert photometry.passes(fluxes(z=[19.0, 20.0]), cuts, 2).all()

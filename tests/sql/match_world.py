@@ -1,4 +1,4 @@
-"""A small registry for the match stage: visits, frames and sources at given places, and what the matching made of them."""
+"""A small registry for the match stage: frames and sources at given places, and what the matching made."""
 
 from types import SimpleNamespace
 
@@ -10,17 +10,33 @@ from hscdb.match import stage
 from hscdb.sky import sphere
 
 OBSERVATION = [
-    ("visit", "i8"), ("ccd", "i4"), ("ra", "f8"), ("dec", "f8"), ("flux", "f8"), ("err", "f8"), ("flags", "i8"),
-    ("extendedness", "f8"), ("x", "f8"), ("y", "f8"),
-]  # fmt: skip
+    ("visit", "i8"),
+    ("ccd", "i4"),
+    ("ra", "f8"),
+    ("dec", "f8"),
+    ("flux", "f8"),
+    ("err", "f8"),
+    ("flags", "i8"),
+    ("extendedness", "f8"),
+    ("x", "f8"),
+    ("y", "f8"),
+]
 
 
 def observations(visit, ra, dec, *, ccd=0, flux=1000.0, err=10.0, flags=0, extendedness=0.0, x=None, y=None):
     """Sources as a structured array; x and y are spread so that the thinning does not act unless they are given."""
     n = len(np.atleast_1d(np.broadcast_arrays(visit, ra, dec)[0]))
     rows = np.zeros(n, OBSERVATION)
-    for name, given in (("visit", visit), ("ccd", ccd), ("ra", sphere.normalize_ra(ra)), ("dec", dec), ("flux", flux),
-                        ("err", err), ("flags", flags), ("extendedness", extendedness)):  # fmt: skip
+    for name, given in (
+        ("visit", visit),
+        ("ccd", ccd),
+        ("ra", sphere.normalize_ra(ra)),
+        ("dec", dec),
+        ("flux", flux),
+        ("err", err),
+        ("flags", flags),
+        ("extendedness", extendedness),
+    ):
         rows[name] = given
     rows["x"] = 512.0 * np.arange(n) if x is None else x
     rows["y"] = 0.0 if y is None else y
@@ -31,7 +47,8 @@ def fill(connection, rows, *, filter="HSC-R", mjd=None, tract=0, detect=True):
     """Enter the sources as done frames of a tract; returns run_id and the source_id of each row."""
     run_id = scalar(
         connection,
-        "INSERT INTO run (name, settings, settings_sha256, code_version) VALUES ('world', '{}', '', '') RETURNING run_id",
+        "INSERT INTO run (name, settings, settings_sha256, code_version) VALUES ('world', '{}', '', '') "
+        "RETURNING run_id",
     )
     connection.execute(text("INSERT INTO filter VALUES (:f, 'r', 620) ON CONFLICT DO NOTHING"), {"f": filter})
     connection.execute(
@@ -55,10 +72,14 @@ def fill(connection, rows, *, filter="HSC-R", mjd=None, tract=0, detect=True):
     for visit, ccd in sorted({(int(r["visit"]), int(r["ccd"])) for r in rows}):
         name = f"visit={visit} ccd={ccd}"
         connection.execute(
-            text("INSERT INTO frame VALUES (:v, :c, NULL, 'raw', :p, 0, 2048, 4176, 0, '')"), {"v": visit, "c": ccd, "p": name}
+            text("INSERT INTO frame VALUES (:v, :c, NULL, 'raw', :p, 0, 2048, 4176, 0, '')"),
+            {"v": visit, "c": ccd, "p": name},
         )
         calibrate = insert_task(connection, run_id, "calibrate", name, visit, ccd)
-        tasks[visit, ccd] = calibrate, insert_task(connection, run_id, "detect", name, visit, ccd) if detect else calibrate
+        tasks[visit, ccd] = (
+            calibrate,
+            insert_task(connection, run_id, "detect", name, visit, ccd) if detect else calibrate,
+        )
         connection.execute(
             text("INSERT INTO frame_tract VALUES (:r, :k, 'world', :t, :v, :c, true)"),
             {"r": run_id, "k": skymap_task, "t": tract, "v": visit, "c": ccd},
@@ -75,16 +96,36 @@ def enter(connection, run_id, rows, tasks):
     source_id = ((rows["visit"] * 200 + rows["ccd"]) << 32) | number
     calibrate, detect = np.array([tasks[int(r["visit"]), int(r["ccd"])] for r in rows], np.int64).reshape(-1, 2).T
     sky = np.rec.fromarrays(
-        [np.full(len(rows), run_id), calibrate, rows["visit"], rows["ccd"], source_id, rows["ra"], rows["dec"], rows["flux"],
-         rows["err"]],
+        [
+            np.full(len(rows), run_id),
+            calibrate,
+            rows["visit"],
+            rows["ccd"],
+            source_id,
+            rows["ra"],
+            rows["dec"],
+            rows["flux"],
+            rows["err"],
+        ],
         names="run_id,task_id,visit,ccd,source_id,ra,dec,flux_njy,flux_njy_err",
-    )  # fmt: skip
+    )
     zero = np.zeros(len(rows), np.int64)
     source = np.rec.fromarrays(
-        [np.full(len(rows), run_id), detect, rows["visit"], rows["ccd"], source_id, rows["x"], rows["y"], zero, zero,
-         rows["flags"], rows["extendedness"]],
+        [
+            np.full(len(rows), run_id),
+            detect,
+            rows["visit"],
+            rows["ccd"],
+            source_id,
+            rows["x"],
+            rows["y"],
+            zero,
+            zero,
+            rows["flags"],
+            rows["extendedness"],
+        ],
         names="run_id,task_id,visit,ccd,source_id,x_pix,y_pix,n_child,n_pixel,flags,extendedness",
-    )  # fmt: skip
+    )
     copy.write(connection, "source", source)
     copy.write(connection, "source_sky", sky)
     # as the worker does after each stage that fills them
@@ -99,8 +140,14 @@ def insert_task(connection, run_id, name, data_id, visit=None, ccd=None, tract=N
         connection,
         "INSERT INTO task (run_id, stage, data_id, visit, ccd, tract, filter, status) "
         "VALUES (:r, :s, :d, :v, :c, :t, :f, 'done') RETURNING task_id",
-        r=run_id, s=name, d=data_id, v=visit, c=ccd, t=tract, f=filter,
-    )  # fmt: skip
+        r=run_id,
+        s=name,
+        d=data_id,
+        v=visit,
+        c=ccd,
+        t=tract,
+        f=filter,
+    )
 
 
 def insert_refs(connection, name, ra, dec, *, epoch=None, pm_ra=None, pm_dec=None, preset="gaia"):
@@ -114,10 +161,17 @@ def insert_refs(connection, name, ra, dec, *, epoch=None, pm_ra=None, pm_dec=Non
         return np.full(n, np.nan) if given is None else np.broadcast_to(np.asarray(given, float), n)
 
     rows = np.rec.fromarrays(
-        [np.full(n, catalog), np.arange(1, n + 1), sphere.normalize_ra(ra), np.asarray(dec, float), column(epoch),
-         column(pm_ra), column(pm_dec)],
+        [
+            np.full(n, catalog),
+            np.arange(1, n + 1),
+            sphere.normalize_ra(ra),
+            np.asarray(dec, float),
+            column(epoch),
+            column(pm_ra),
+            column(pm_dec),
+        ],
         names="ref_catalog_id,ref_id,ra,dec,epoch_mjd,pm_ra_mas_yr,pm_dec_mas_yr",
-    )  # fmt: skip
+    )
     copy.write(connection, "ref_star", rows)
     return catalog
 
@@ -130,9 +184,13 @@ def scalar(connection, statement, **params):
 def match(connection, world, **settings):
     """Run the match stage; returns funnel and task_id."""
     task_id = insert_task(
-        connection, world.run_id, "match", f"match {settings} {np.random.default_rng().integers(1 << 60)}", tract=world.tract,
+        connection,
+        world.run_id,
+        "match",
+        f"match {settings} {np.random.default_rng().integers(1 << 60)}",
+        tract=world.tract,
         filter=world.filter,
-    )  # fmt: skip
+    )
     work = SimpleNamespace(
         connection=connection, run_id=world.run_id, task_id=task_id, unit={"tract": world.tract, "filter": world.filter}
     )

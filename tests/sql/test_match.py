@@ -105,10 +105,12 @@ def test_bad_extended_and_faint_sources_are_left_out(connection):
     at = near(33.0, -5.0, 30.0 * np.repeat(np.arange(6), 2), np.zeros(12))
     bad = flags.word("saturated")
     rows = observations(
-        np.tile([1, 2], 6), *at,
-        flags=np.repeat([0, bad, 0, 0, 0, flags.word("psf_used")], 2), extendedness=np.repeat([0, 0, 1, 0, np.nan, 0], 2),
+        np.tile([1, 2], 6),
+        *at,
+        flags=np.repeat([0, bad, 0, 0, 0, flags.word("psf_used")], 2),
+        extendedness=np.repeat([0, 0, 1, 0, np.nan, 0], 2),
         err=np.repeat([10, 10, 10, 200, 10, 10.0], 2),
-    )  # fmt: skip
+    )
     world = fill(connection, rows)
     _, task = match(connection, world)
     wanted = [sorted(world.source_id[2 * k : 2 * k + 2]) for k in (0, 4, 5)]
@@ -118,7 +120,9 @@ def test_bad_extended_and_faint_sources_are_left_out(connection):
 def test_the_brightest_of_each_cell_are_taken(connection):
     n = 20
     at = near(33.0, -5.0, 30.0 * np.tile(np.arange(n), 2), np.zeros(2 * n))
-    rows = observations(np.repeat([1, 2], n), *at, flux=np.tile(100.0 + np.arange(n), 2), err=1.0, x=np.tile(np.arange(n) * 50.0, 2))
+    rows = observations(
+        np.repeat([1, 2], n), *at, flux=np.tile(100.0 + np.arange(n), 2), err=1.0, x=np.tile(np.arange(n) * 50.0, 2)
+    )
     world = fill(connection, rows)
     _, task = match(connection, world, n_per_cell=3)
     taken = {tuple(members) for members in groups(connection, task).values()}
@@ -232,10 +236,12 @@ def resolve(rows, source_id, snr, chord2, chord):
     apart = np.where(strange, np.inf, chord2)
     nearest = [min(range(n), key=lambda j: (apart[i, j], source_id[j])) for i in range(n)]
     worse = {
-        i for i in range(n)
-        if np.isfinite(apart[i, nearest[i]]) and nearest[nearest[i]] == i
+        i
+        for i in range(n)
+        if np.isfinite(apart[i, nearest[i]])
+        and nearest[nearest[i]] == i
         and (snr[nearest[i]], -source_id[nearest[i]]) > (snr[i], -source_id[i])
-    }  # fmt: skip
+    }
     return np.array([i for i in range(n) if i not in worse])
 
 
@@ -269,7 +275,8 @@ def test_groups_do_not_depend_on_the_order_of_rows(fresh_dsn):
             _, task = match(connection, world)
             at = dict(zip(world.source_id.tolist(), order.tolist(), strict=True))
             found = {
-                star.star_id: (star.ra, star.dec, star.is_ambiguous, star.is_reserved) for star in stars(connection, task)
+                star.star_id: (star.ra, star.dec, star.is_ambiguous, star.is_reserved)
+                for star in stars(connection, task)
             }
             members = {star: sorted(at[k] for k in ids) for star, ids in groups(connection, task).items()}
             results.append((found, members))

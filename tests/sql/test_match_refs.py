@@ -48,9 +48,16 @@ def test_references_equal_the_brute_force_twin(connection, ra, dec):
     for catalog, ((ref_ra, ref_dec), motion, epoch) in catalogs.items():
         none = np.full(n_ref, np.nan)
         moved = propagate(
-            ref_ra, ref_dec, 56200.0, epoch_mjd=np.full(n_ref, epoch), pm_ra_mas_yr=motion[0], pm_dec_mas_yr=motion[1],
-            parallax_mas=none, mas_err=none, pm_mas_yr_err=none,
-        )  # fmt: skip
+            ref_ra,
+            ref_dec,
+            56200.0,
+            epoch_mjd=np.full(n_ref, epoch),
+            pm_ra_mas_yr=motion[0],
+            pm_dec_mas_yr=motion[1],
+            parallax_mas=none,
+            mas_err=none,
+            pm_mas_yr_err=none,
+        )
         apart = np.linalg.norm(place[:, None] - sphere.unit_vector(moved.ra, moved.dec)[None], axis=2)
         for k, star in enumerate(found):
             j = int(apart[k].argmin())
@@ -68,7 +75,9 @@ def test_references_equal_the_brute_force_twin(connection, ra, dec):
 def test_a_fast_star_is_found_where_it_has_gone(connection):
     world = fill(connection, twice([0.0], [0.0], 20.0, 40.0), mjd={1: 57388.5 - 3652.5, 2: 57388.5 - 3652.5})
     # in ten years 3" to the east: at the epoch of the visits it was where the star is; the resting one is a stranger
-    catalog = insert_refs(connection, "gaia", *near(20.0, 40.0, [3.0, 3.0], [0.0, 0.0]), epoch=57388.5, pm_ra=[300.0, 0.0], pm_dec=0.0)
+    catalog = insert_refs(
+        connection, "gaia", *near(20.0, 40.0, [3.0, 3.0], [0.0, 0.0]), epoch=57388.5, pm_ra=[300.0, 0.0], pm_dec=0.0
+    )
     _, task = match(connection, world)
     rows = linked(connection, task)
     assert rows[1, catalog].ref_id == 1

@@ -1,0 +1,270 @@
+"""calibrate: sources + reference stars -> the first WCS and zero point of a frame; source_sky."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hscdb.calibrate import astrometry, photometry, references, rows, selection
+from hscdb.camera.focalplane import initial_wcs
+from hscdb.db import copy
+from hscdb.db.queries import query
+from hscdb.errors import DataError, InputError
+from hscdb.fits import column, product
+from hscdb.fits.header import wcs_cards
+from hscdb.run.config import setting
+from hscdb.run.stage import Funnel, Work, stage
+from hscdb.sky import sphere
+from hscdb.sky.wcs import Wcs
+
+find_frame = query("calibrate/find_frame")
+read_sources = query("calibrate/read_sources")
+read_ref_catalogs = query("calibrate/read_ref_catalogs")
+read_ref_stars = query("calibrate/read_ref_stars")
+read_ref_fluxes = query("calibrate/read_ref_fluxes")
+
+Rows = npt.NDArray[np.void]
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of the calibrate stage."""
+
+    astrometry_catalog: str = setting(
+        "",
+        "reference catalog of positions; empty: Gaia, if there is one, else that of the magnitudes",
+        was="astromRefObjLoader.ref_dataset_name",
+    )
+    photometry_catalog: str = setting(
+        "",
+        "reference catalog of magnitudes; empty: the first with a color term for the filter",
+        was="photoRefObjLoader.ref_dataset_name",
+    )
+    color_term_set: str = setting(
+        "", "generation of color terms; empty: the camera's own", was="photoCal.applyColorTerms"
+    )
+    margin_pix: float = setting(
+        300.0, "reference stars are taken this far around the ccd", unit="pix", was="pixelMargin"
+    )
+    snr_min: float = setting(40.0, "least S/N of a source for the astrometry", was="astrometry.sourceSelector.minSnr")
+    n_bright_min: int = setting(60, "sources taken for the astrometry whatever their S/N, the brightest")
+    max_shift_pix: float = setting(250.0, "largest pointing error", unit="pix", was="astrometry.matcher.maxOffsetPix")
+    max_rotation_deg: float = setting(
+        1.15, "largest error of the rotation", unit="deg", was="astrometry.matcher.maxRotationDeg"
+    )
+    max_scale: float = setting(0.01, "largest relative error of the scale")
+    tolerance_pix: float = setting(
+        3.0,
+        "distance of a source from its reference once shift, rotation and scale are right",
+        unit="pix",
+        was="astrometry.matcher.matcherMaxDistPix",
+    )
+    order: int = setting(3, "order of the correction to the camera's distortion", was="astrometry.wcsFitter.order")
+    n_sigma: float = setting(3.0, "stars farther off are left out", was="astrometry.wcsFitter.rejSigma")
+    n_iteration: int = setting(5, "rounds of matching and fitting", was="astrometry.maxIter")
+    floor_mas: float = setting(10.0, "error added to every star: the atmosphere", unit="mas")
+    n_star_min: int = setting(5, "pairs a WCS needs", was="astrometry.matcher.minMatchedPairs")
+    photometry_radius_pix: float = setting(
+        1.5,
+        "match radius for the zero point; hscPipe's 0.25 arcsec is 1.5 pix",
+        unit="pix",
+        was="photoCal.match.matchRadius",
+    )
+    extendedness_max: float = setting(0.5, "sources below it are stars for the zero point")
+    reference_cuts: tuple[str, ...] = setting(
+        ("g-r > 0", "r-i < 0.5", "i < 22"),
+        "references for the zero point; bands the catalog does not have are no cut",
+        was="photoCal.match.referenceSelection",
+    )
+    floor_mag: float = setting(0.01, "error added to every star", unit="mag", was="photoCal.magErrFloor")
+    n_photometry_min: int = setting(3, "stars a zero point needs")
+    require_photometry: bool = setting(
+        True,
+        "a frame without zero point fails; else it gets the filter's nominal one, status extrapolated",
+        was="requirePhotoCal",
+    )
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """What is known of the frame before it is calibrated."""
+
+    facts: Any
+    sources: Rows
+    catalogs: references.Catalogs
+    stars: Rows
+    start: Wcs
+    size: tuple[int, int]
+    circle: dict[str, float]
+
+
+@stage(
+    "calibrate",
+    per="frame",
+    needs=("detect",),
+    reads=("source", "ref_star", "ref_flux", "visit"),
+    writes=("wcs_solution", "flux_scale", "source_sky", "source_ref"),
+    config=Config,
+)
+def run(work: Work, config: Config) -> Funnel:
+    """Find the WCS of a frame by pattern matching to a reference catalog, and its zero point with color terms."""
+    ids = {
+        "run_id": work.run_id,
+        "task_id": work.task_id,
+        "visit": int(work.unit["visit"]),
+        "ccd": int(work.unit["ccd"]),
+    }
+    frame = _gather(work, config, ids)
+    solution, funnel = _astrometry(work, config, frame, ids)
+    zero_point, status, matched = _photometry(work, config, frame, solution.wcs, ids, funnel)
+    copy.write(work.connection, "wcs_solution", rows.wcs_solution(ids, solution, frame.size))
+    copy.write(work.connection, "flux_scale", rows.flux_scale(ids, zero_point, status, frame.catalogs.term.c1))
+    sky = rows.source_sky(ids, frame.sources, solution.wcs, zero_point.flux_mag0)
+    copy.write(work.connection, "source_sky", sky)
+    if matched is not None:
+        copy.write(work.connection, "source_ref", matched)
+    _update_files(work, frame, solution, zero_point, sky)
+    work.carry["wcs"] = solution.wcs
+    return funnel | {"n_source_sky": len(sky)}
+
+
+def _gather(work: Work, config: Config, ids: dict[str, int]) -> _Frame:
+    """Sources, first WCS and reference stars. InputError `no_pointing`; DataError `no_reference_stars`."""
+    facts = find_frame.one(work.connection, visit=ids["visit"])
+    if facts is None or not np.isfinite([facts["ra"], facts["dec"]]).all():
+        raise InputError(
+            f"visit={ids['visit']}: no pointing is known. Ingest it again with RA and DEC in the camera's keyword map.",
+            code="no_pointing",
+        )
+    sources = work.carry.get("sources")
+    if sources is None:
+        sources = read_sources(work.connection, run_id=work.run_id, visit=ids["visit"], ccd=ids["ccd"])
+    ccd = work.camera.ccds[ids["ccd"]]
+    start = initial_wcs(work.camera, ccd, float(facts["ra"]), float(facts["dec"]), float(facts["rotator_deg"]))
+    catalogs = references.choose(
+        read_ref_catalogs(work.connection),
+        work.camera,
+        str(facts["filter"]),
+        config.astrometry_catalog,
+        config.photometry_catalog,
+        config.color_term_set,
+    )
+    ra, dec = (float(each) for each in start.pixel_to_sky((ccd.width - 1) / 2.0, (ccd.height - 1) / 2.0))
+    reach = float(np.max(sphere.separation(ra, dec, *start.corners(ccd.width, ccd.height))))
+    margin = max(config.margin_pix, config.max_shift_pix + _field_shift(work, config, ids["ccd"]))
+    circle = {"ra": ra, "dec": dec, "radius_deg": reach + margin * float(np.sqrt(start.plane_area(*start.crpix)))}
+    stars = read_ref_stars(work.connection, ref_catalog_ids=catalogs.ids, **circle)
+    return _Frame(facts, sources, catalogs, stars, start, (ccd.width, ccd.height), circle)
+
+
+def _field_shift(work: Work, config: Config, ccd: int) -> float:
+    """How far the largest error of the rotation, about the boresight, moves the middle of a ccd [pix]."""
+    return float(
+        np.hypot(work.camera.ccds[ccd].u_pix, work.camera.ccds[ccd].v_pix) * np.radians(config.max_rotation_deg)
+    )
+
+
+def _astrometry(work: Work, config: Config, frame: _Frame, ids: dict[str, int]) -> tuple[astrometry.Solution, Funnel]:
+    """Fit the WCS."""
+    stars = frame.stars[frame.stars["ref_catalog_id"] == int(frame.catalogs.astrometry["ref_catalog_id"])]
+    some = selection.bright(frame.sources, config.snr_min, config.n_bright_min)
+    limits = astrometry.Limits(
+        max_shift_pix=config.max_shift_pix,
+        field_shift_pix=_field_shift(work, config, ids["ccd"]),
+        max_rotation_deg=config.max_rotation_deg,
+        max_scale=config.max_scale,
+        tolerance_pix=config.tolerance_pix,
+        order=config.order,
+        n_sigma=config.n_sigma,
+        n_iteration=config.n_iteration,
+        n_star_min=config.n_star_min,
+        floor_mas=config.floor_mas,
+    )
+    there = references.places(stars, float(frame.facts["obs_mjd"]))
+    found = selection.detections(some)
+    solution = astrometry.solve(found, there, stars["flux_njy"], frame.start, frame.size, limits)
+    matched = rows.source_ref(
+        ids,
+        some["source_id"][solution.source],
+        int(frame.catalogs.astrometry["ref_catalog_id"]),
+        stars["ref_id"][solution.ref],
+        np.hypot(solution.dx_mas, solution.dy_mas) / 1e3,
+        solution.is_used,
+    )
+    copy.write(work.connection, "source_ref", matched)
+    return solution, {
+        "n_source": len(frame.sources),
+        "n_source_bright": len(some),
+        "n_ref": len(stars),
+        "n_pair": len(matched),
+        "n_pair_used": int(solution.is_used.sum()),
+        "n_order": solution.order,
+    }
+
+
+def _photometry(
+    work: Work, config: Config, frame: _Frame, wcs: Wcs, ids: dict[str, int], funnel: Funnel
+) -> tuple[photometry.ZeroPoint, str, Rows | None]:
+    """Zero point, its status, and the rows of source_ref if the catalog is not that of the astrometry."""
+    catalog = int(frame.catalogs.photometry["ref_catalog_id"])
+    stars = frame.stars[frame.stars["ref_catalog_id"] == catalog]
+    fluxes = references.fluxes(
+        read_ref_fluxes(work.connection, ref_catalog_id=catalog, **frame.circle),
+        stars["ref_id"],
+        {*frame.catalogs.photometry["bands"], frame.catalogs.term.primary_band, frame.catalogs.term.secondary_band},
+    )
+    is_point = ~(frame.sources["extendedness"] >= config.extendedness_max)
+    some = frame.sources[is_point & selection.usable(frame.sources, selection.PHOTOMETRY_BAD)]
+    there = references.places(stars, float(frame.facts["obs_mjd"]))
+    i, j, apart = selection.pair(some, there, wcs, config.photometry_radius_pix)
+    mag, error = photometry.apply_term(fluxes, frame.catalogs.term)
+    kept = photometry.passes(fluxes, config.reference_cuts, len(stars))[j] & np.isfinite(mag[j])
+    # A field without blue stars is better off with red ones than without a zero point.
+    chosen = kept if kept.sum() >= config.n_photometry_min else np.isfinite(mag[j])
+    funnel |= {"n_photometry_pair": len(i), "n_photometry_cut": int(chosen.sum())}
+    try:
+        zero_point = photometry.solve(
+            np.where(chosen, mag[j], np.nan),
+            error[j],
+            some["aper_12_0_flux_e"][i].astype(np.float64),
+            some["aper_12_0_flux_e_err"][i].astype(np.float64),
+            n_star_min=config.n_photometry_min,
+            floor_mag=config.floor_mag,
+        )
+    except DataError:
+        if config.require_photometry:
+            raise
+        return _nominal(work, frame), "extrapolated", None
+    funnel["n_photometry_used"] = int(zero_point.is_used.sum())
+    if catalog == int(frame.catalogs.astrometry["ref_catalog_id"]):
+        return zero_point, "solved", None
+    matched = rows.source_ref(ids, some["source_id"][i], catalog, stars["ref_id"][j], apart, zero_point.is_used)
+    return zero_point, "solved", matched
+
+
+def _nominal(work: Work, frame: _Frame) -> photometry.ZeroPoint:
+    """The zero point the camera's description promises."""
+    found = work.camera.filter_of(str(frame.facts["filter"]))
+    exposure_s = float(frame.facts["exposure_s"])
+    mag = (found.mag_1s if found else 27.0) + 2.5 * np.log10(exposure_s if exposure_s > 0.0 else 1.0)
+    return photometry.ZeroPoint(float(mag), np.nan, np.nan, np.zeros(0, np.bool_))
+
+
+def _update_files(
+    work: Work, frame: _Frame, solution: astrometry.Solution, zero_point: photometry.ZeroPoint, sky: Rows
+) -> None:
+    """Put WCS and zero point into calexp and src, and the places of the sources into src."""
+    ids = {"visit": int(work.unit["visit"]), "ccd": int(work.unit["ccd"])}
+    cards = rows.cards(solution, zero_point, float(frame.facts["exposure_s"]))
+    if work.files.exists("calexp", **ids):
+        old = work.files.find("calexp", **ids)
+        with work.files.writing("calexp", **ids) as target:
+            product.update_header(old, {0: cards, "IMAGE": wcs_cards(solution.wcs)}, target)
+    if work.files.exists("src", **ids):
+        old = work.files.find("src", **ids)
+        with work.files.writing("src", **ids) as target:
+            product.update_header(old, {0: cards}, target)
+            column.overwrite(target, "SRC", {"coord_ra": np.radians(sky["ra"]), "coord_dec": np.radians(sky["dec"])})

@@ -1,0 +1,26 @@
+-- Stars of some reference catalogs in a circle, with their largest flux in any band.
+-- params:  ref_catalog_ids integer[], ra double precision, dec double precision, radius_deg double precision
+-- returns: ref_catalog_id integer, ref_id bigint, ra double precision, dec double precision, ra_mas_err double precision,
+--          dec_mas_err double precision, epoch_mjd double precision, pm_ra_mas_yr double precision,
+--          pm_dec_mas_yr double precision, pm_ra_mas_yr_err double precision, pm_dec_mas_yr_err double precision,
+--          parallax_mas double precision, flux_njy double precision
+SELECT r.ref_catalog_id,
+       r.ref_id,
+       r.ra,
+       r.dec,
+       r.ra_mas_err,
+       r.dec_mas_err,
+       r.epoch_mjd,
+       r.pm_ra_mas_yr,
+       r.pm_dec_mas_yr,
+       r.pm_ra_mas_yr_err,
+       r.pm_dec_mas_yr_err,
+       r.parallax_mas,
+       f.flux_njy
+  FROM ref_star AS r
+ CROSS JOIN LATERAL (SELECT max(b.flux_njy) AS flux_njy
+                       FROM ref_flux AS b
+                      WHERE b.ref_catalog_id = r.ref_catalog_id AND b.ref_id = r.ref_id) AS f
+ WHERE sky_join(CAST(:ra AS double precision), CAST(:dec AS double precision), r.ra, r.dec, CAST(:radius_deg AS double precision))
+   AND r.ref_catalog_id = ANY (CAST(:ref_catalog_ids AS integer[]))
+ ORDER BY r.ref_catalog_id, r.ref_id;

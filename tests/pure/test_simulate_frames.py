@@ -274,6 +274,22 @@ def test_charge_repulsion_is_undone_by_its_correction() -> None:
     assert np.abs(back - true)[inner].max() < 0.2 * np.abs(seen - true)[inner].max()
 
 
+def test_rows_of_the_crosstalk_matrix_are_the_struck_amplifiers() -> None:
+    camera = replace(CAMERA, crosstalk=np.array([[0.0, 0.0], [-0.01, 0.0]]))  # the first strikes the second
+    ccd = camera.ccds[0]
+    one = exposure.Exposure(2, "bias", "HSC-R", 56598.0, 0.0, 0.0, 0.0)
+    ghosts = []
+    for source, struck in ((0, 1), (1, 0)):
+        light = np.zeros((512, 512), np.float32)
+        light[200:300, ccd.amplifiers[source].box.slices[1]] = 60000.0
+        frame_adu = electronics.read_out(SETUP, camera, ccd, one, light, 0.0)[:, ::-1].astype(float)
+        amp = ccd.amplifiers[struck].raw_box
+        rows = frame_adu[amp.slices]
+        ghosts.append(rows[200:300].mean() - np.concatenate([rows[150:195], rows[305:350]]).mean())
+    assert ghosts[0] == pytest.approx(-0.01 * 60000.0 / ccd.amplifiers[0].gain_e_per_adu, rel=0.05)
+    assert abs(ghosts[1]) < 5.0
+
+
 @pytest.mark.parametrize("expected", [0.7, 12.0, 400.0])
 def test_photons_arrive_with_poisson_noise(expected: float) -> None:
     image = np.full((400, 500), expected, np.float32)

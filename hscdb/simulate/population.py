@@ -97,7 +97,7 @@ def _draw_mags(
     mag = np.linspace(bright, faint, 200)
     density = 10.0 ** np.interp(mag, _COUNT_MAG, log_counts)
     total = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2 * (mag[1] - mag[0]))])
-    return np.interp(random.random(random.poisson(total[-1] * area)) * total[-1], total, mag)
+    return np.asarray(np.interp(random.random(random.poisson(total[-1] * area)) * total[-1], total, mag))
 
 
 def _set_mags(found: NDArray[np.void], mag_r: NDArray[np.float64], colors: dict[str, NDArray[np.float64]]) -> None:

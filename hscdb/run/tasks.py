@@ -86,7 +86,7 @@ def units(
         if stage.per == "tract":
             return _tract_units(connection, run_id, stage, asked)
         if is_behind_tract(stage, known):
-            return _solved_units(connection, run_id, asked)
+            return _solved_units(connection, run_id, asked, options.get("kind"))
         of_frames = _frame_units(connection, asked)
         return of_frames if stage.per == "frame" else _visit_units(of_frames)
 
@@ -185,11 +185,12 @@ def _spans(numbers: Sequence[int]) -> str:
     return "^".join(str(a) if a == b else f"{a}..{b}" for a, b in spans)
 
 
-def _solved_units(connection: Connection, run_id: int, asked: Mapping[str, Any]) -> list[Unit]:
+def _solved_units(connection: Connection, run_id: int, asked: Mapping[str, Any], kind: Any) -> list[Unit]:
+    """Frames of a tract; doing only one kind of product (images, catalogs) is a task of its own."""
     found = []
     for row in read_solved_frames(connection, run_id=run_id, **asked):
         ids = {"tract": int(row["tract"]), "visit": int(row["visit"]), "ccd": int(row["ccd"])}
-        found.append(Unit(name(ids), ids, _facts(row), row["filter"], row["finished_at"]))
+        found.append(Unit(name(ids | {"kind": kind}), ids, _facts(row), row["filter"], row["finished_at"]))
     return found
 
 

@@ -1,0 +1,36 @@
+"""The `hscdb` command. Everything that takes long to import is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from hscdb.errors import ConfigError, HscdbError
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command line; the exit status: 0 all done, 1 something failed, 2 usage or settings, 3 schema."""
+    from hscdb.cli.commands import parse
+
+    words = list(sys.argv[1:] if words is None else words)
+    try:
+        args = parse(words)
+        if args is None:
+            return 0
+        status = args.command(args)
+        sys.stdout.flush()
+    except HscdbError as error:
+        print(f"hscdb: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("hscdb: stopped; tasks in hand were given back, the same command goes on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone (`hscdb query ... | head`); Python must not complain at its own end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return int(status or 0)
+
+
+__all__ = ["ConfigError", "main"]

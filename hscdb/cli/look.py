@@ -1,0 +1,144 @@
+"""status and query: looking at what is there."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hscdb.cli import options
+from hscdb.errors import ConfigError, InputError
+
+_FORMATS = ("table", "csv", "ecsv", "fits")
+
+
+def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.Namespace], int]:
+    """The arguments of status and query."""
+    options.repository(parser)
+    add = parser.add_argument
+    if name == "status":
+        parser.description = (
+            "Runs, how far their stages are, and what has failed. Exit status 1 if anything has failed."
+        )
+        parser.epilog = "examples:\n  hscdb status ~/HSC\n  hscdb status ~/HSC --rerun first --failures"
+        add("--rerun", metavar="NAME", help="only this run")
+        add("--failures", action="store_true", help="list every failed task with its reason")
+        return status
+    parser.description = "One SELECT, which can change nothing. Tables and columns: hscdb db describe."
+    parser.epilog = (
+        'examples:\n  hscdb query ~/HSC "SELECT visit, filter, field, count(*) FROM frame_info GROUP BY 1, 2, 3"\n'
+        '  hscdb query ~/HSC "SELECT * FROM qa_metric" --output metrics.csv\n'
+        "  hscdb query ~/HSC -f stars.sql --output stars.fits"
+    )
+    add("statement", nargs="?", help="the SELECT; '-' reads it from standard input")
+    add("-f", "--file", metavar="FILE", help="read the statement from a file")
+    add("-o", "--output", metavar="FILE", help="write to a file; its ending tells the format")
+    add("--format", choices=_FORMATS, help="table, csv, ecsv or fits [by the file's ending, else table]")
+    add("--limit", type=options.positive, metavar="N", help="at most so many rows")
+    add("--timeout", type=float, default=0.0, metavar="S", help="stop after so many seconds [never]")
+    return query
+
+
+def status(args: argparse.Namespace) -> int:
+    """Runs and stages with their tasks by state."""
+    from hscdb.cli.show import table
+    from hscdb.db.engine import transaction
+    from hscdb.db.queries import query as statement
+    from hscdb.run.rerun import existing, read_runs
+
+    with options.opened(args) as repository, transaction(repository.engine) as connection:
+        if args.rerun:
+            existing(connection, args.rerun)
+        runs = [row for row in read_runs(connection) if args.rerun in (None, row["name"])]
+        rows, failures = [], []
+        for run in runs:
+            counts = statement("run/read_progress")(connection, run_id=int(run["run_id"]))
+            label = f"{run['name']} <- {run['parent']}" if run["parent"] else run["name"]
+            rows += [(label, *(row[name].item() if hasattr(row[name], "item") else row[name] for name in row.dtype.names))
+                     for row in counts]  # fmt: skip
+            found = statement("run/read_failures")(connection, run_id=int(run["run_id"]), stages=None)
+            failures += [(run["name"], row) for row in found]
+        total = statement("run/read_totals").one(connection)
+    print("  ".join(f"{name}={total[name]}" for name in total.dtype.names))
+    if rows:
+        print()
+        table(("run", "stage", "todo", "running", "done", "failed", "wall_s", "cpu_s", "peak_mb"), rows)
+    elif not runs:
+        print("no runs yet")
+    if failures:
+        _tell_failures(failures, is_full=args.failures)
+    return 1 if failures else 0
+
+
+def _tell_failures(failures: Sequence[tuple[str, Any]], *, is_full: bool) -> None:
+    print()
+    if is_full:
+        for run, row in failures:
+            print(f"{run} {row['stage']} {row['data_id']}  {row['reason']}\n    {row['message']}")
+        return
+    counts: dict[tuple[str, str, str], int] = {}
+    for run, row in failures:
+        key = (run, str(row["stage"]), str(row["reason"]))
+        counts[key] = counts.get(key, 0) + 1
+    for (run, stage, reason), n_task in counts.items():
+        print(f"{run} {stage}: {n_task} failed ({reason})")
+    print("--failures lists them")
+
+
+def query(args: argparse.Namespace) -> int:
+    """Run a SELECT and write its rows."""
+    from hscdb.cli.show import table
+    from hscdb.db.where import select
+
+    statement = _statement(args)
+    path = Path(args.output) if args.output else None
+    form = args.format or _form(path)
+    with options.opened(args) as repository:
+        names, rows = select(repository.engine, statement, args.timeout, args.limit)
+    if form in ("fits", "ecsv"):
+        if path is None:
+            raise ConfigError(f"--format {form}: needs a file. Add --output FILE.", code="usage")
+        from hscdb.cli.export import write
+
+        write(path, form, names, rows)
+    elif path is not None:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            if form == "csv":
+                _csv(file, names, rows)
+            else:
+                table(names, rows, file)
+    elif form == "csv":
+        _csv(sys.stdout, names, rows)
+    else:
+        table(names, rows)
+        print(f"({len(rows)} rows)")
+    return 0
+
+
+def _statement(args: argparse.Namespace) -> str:
+    if (args.statement is None) == (args.file is None):
+        raise ConfigError("hscdb query: give one statement, or --file FILE.", code="usage")
+    if args.statement == "-":
+        return sys.stdin.read()
+    if args.file is None:
+        return str(args.statement)
+    try:
+        return Path(args.file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{args.file}: cannot be read ({error.strerror}).", code="no_file") from None
+
+
+def _form(path: Path | None) -> str:
+    if path is None:
+        return "table"
+    ending = path.suffix.lower().lstrip(".")
+    return ending if ending in _FORMATS else "fits" if ending in ("fit", "fts") else "table"
+
+
+def _csv(file: Any, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    writer = csv.writer(file)
+    writer.writerow(names)
+    writer.writerows(rows)

@@ -1,0 +1,106 @@
+"""--show: what a command would work on, with which settings, without doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch, fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from hscdb.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hscdb.run.config import Settings
+    from hscdb.run.repository import Repository
+    from hscdb.run.select import Selection
+    from hscdb.run.stage import Stage
+
+_WHAT = ("data", "config", "history", "tasks", "run")
+
+
+def show(
+    repository: Repository,
+    stages: Sequence[Stage],
+    settings: Settings,
+    selection: Selection,
+    words: Sequence[str],
+    rerun: str | None,
+    options: Mapping[str, Any],
+) -> None:
+    """Print each of `words`: data, config[=GLOB], history[=GLOB], tasks. ConfigError `usage` on another word."""
+    for word in words:
+        what, _, glob = word.partition("=")
+        if what not in _WHAT:
+            raise ConfigError(f"--show {word}: not one of {', '.join(_WHAT)}.", code="usage")
+        if what == "data":
+            data(repository, stages[0], selection, rerun, options)
+        elif what == "config":
+            config(settings, [stage.name for stage in stages], glob)
+        elif what == "history":
+            history(settings, [stage.name for stage in stages], glob)
+        elif what == "tasks":
+            for stage in stages:
+                needs = f"  needs {', '.join(stage.needs)}" if stage.needs else ""
+                print(f"{stage.name}: one task per {stage.per}{needs}")
+
+
+def data(
+    repository: Repository, stage: Stage, selection: Selection, rerun: str | None, options: Mapping[str, Any]
+) -> None:
+    """One line per unit, as hscPipe prints it."""
+    from hscdb.db.engine import transaction
+    from hscdb.run import rerun as reruns
+    from hscdb.run import tasks
+    from hscdb.run.execute import with_needs
+    from hscdb.run.select import data_id_line
+
+    run_id = -1  # no run is made for a look; one that is there tells what is calibrated
+    if rerun is not None:
+        parent, name = reruns.parse(rerun)
+        with transaction(repository.engine) as connection:
+            for each in (name, parent):
+                row = reruns.find_run.one(connection, name=each) if each else None
+                if row is not None:
+                    run_id = int(row["run_id"])
+                    break
+    if selection.is_given:
+        tasks.warn_of_empty(repository.engine, selection)
+    for unit in tasks.units(repository.engine, run_id, stage, selection, with_needs([stage]), options):
+        print(data_id_line(unit.facts or unit.ids))
+
+
+def _is_like(name: str, glob: str) -> bool:
+    """hscPipe's rule: a glob in lower case matches whatever the case, unless it ends in :NOIGNORECASE."""
+    if not glob:
+        return True
+    exact = glob.endswith(":NOIGNORECASE")
+    glob = glob.removesuffix(":NOIGNORECASE")
+    parts = (name, name.partition(".")[2])
+    if exact or glob != glob.lower():
+        return any(fnmatchcase(part, glob) for part in parts)
+    return any(fnmatch(part.lower(), glob) for part in parts)
+
+
+def config(settings: Settings, stages: Sequence[str], glob: str) -> None:
+    """`stage.name = value`, as a settings file of --configfile holds it."""
+    for stage in stages:
+        rows = {name: value for name, value in settings.values[stage].items() if _is_like(f"{stage}.{name}", glob)}
+        if rows:
+            print(f"[{stage}]")
+        for name, value in rows.items():
+            print(f"{name} = {toml(value)}" if value is not None else f"# {name} is not set")
+
+
+def history(settings: Settings, stages: Sequence[str], glob: str) -> None:
+    """Each setting with who has said it."""
+    for full, said in settings.history.items():
+        if full.partition(".")[0] in stages and _is_like(full, glob):
+            print(f"{full}: " + "  <  ".join(f"{value!r} ({where})" for where, value in said))
+
+
+def toml(value: Any) -> str:
+    """A setting as TOML writes it."""
+    import json
+
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(toml(each) for each in value) + "]"
+    return json.dumps(value) if isinstance(value, str | bool | int | float) else repr(value)

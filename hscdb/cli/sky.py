@@ -1,0 +1,137 @@
+"""simulate and demo: a sky whose truth is known."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from hscdb.cli import options
+from hscdb.errors import ConfigError
+
+
+def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.Namespace], int]:
+    """The arguments of simulate and demo."""
+    add = parser.add_argument
+    if name == "demo":
+        parser.description = (
+            "Simulate raw frames, take them through every stage, print what came out: repeatability before and after "
+            "the joint solution, plots, and how to connect. The same commands work on real data; each is printed."
+        )
+        parser.epilog = "examples:\n  hscdb demo\n  hscdb demo /tmp/demo --camera toy -j 1"
+        add("out", nargs="?", default="demo", help="folder [demo]")
+        add("--camera", default="hsc", help="camera [hsc]")
+        add("--ccds", nargs="+", type=int, help="CCDs [49 50 57 58 for hsc, else all]")
+        add("--visits", type=options.positive, default=5, metavar="N", help="visits [5]")
+        add("-j", "--processes", dest="jobs", type=options.positive, default=2, metavar="N", help="processes [2]")
+        return demo
+    parser.description = "Write simulated raw frames, calibration frames, reference catalogs and truth tables to OUT."
+    parser.epilog = (
+        "examples:\n  hscdb simulate OUT --camera hsc --ccds 49 50 57 58 --visits 5 -j 2\n"
+        "  hscdb simulate OUT --camera toy --set seed=3 seeing_arcsec=0.9"
+    )
+    add("out", help="folder to write to")
+    add("--camera", default="hsc", help="camera [hsc]")
+    add("--ccds", nargs="+", type=int, help="CCDs [all science CCDs]")
+    add("--visits", type=int, metavar="N", help="visits per filter [5]")
+    add("--filters", nargs="+", metavar="FILTER", help="filters [the camera's r, or its first]")
+    add("--seed", type=int, help="seed of everything random [1]")
+    add("--set", nargs="+", action="append", metavar="NAME=VALUE", help="any other option: --list shows them")
+    add("--list", action="store_true", help="list all options of --set")
+    add("-j", "--processes", dest="jobs", type=options.positive, default=1, metavar="N", help="processes [1]")
+    options.log(parser)
+    return simulate
+
+
+def simulate(args: argparse.Namespace) -> int:
+    """Write a simulation."""
+    from hscdb.run.pool import limit_threads
+
+    limit_threads()
+    options.start_log(args)
+    from hscdb.simulate.setup import Setup
+
+    if args.list:
+        for each in dataclasses.fields(Setup):
+            unit = f" {each.metadata['unit']}" if each.metadata["unit"] else ""
+            print(f"{each.name} = {each.default!r}{unit}\n    {each.metadata['help']}")
+        return 0
+    from hscdb.run.log import Progress
+    from hscdb.simulate.write import simulate as write
+
+    chosen: dict[str, Any] = {
+        "camera": args.camera,
+        "ccds": tuple(args.ccds or ()),
+        "filters": tuple(args.filters or ()),
+    }
+    chosen |= {name: entry for name, entry in (("n_visit", args.visits), ("seed", args.seed)) if entry is not None}
+    setup = Setup(**(chosen | _typed(Setup, options.flat(args.set))))
+    progress: list[Progress] = []
+
+    def report(done: int, n_total: int, name: str) -> None:
+        if not progress:
+            progress.append(Progress("simulate", n_total))
+        progress[0].step()
+
+    counts = write(Path(args.out), setup, args.jobs, report)
+    for each in progress:
+        each.close()
+    print("  ".join(f"{name}={count}" for name, count in counts.items()))
+    return 0
+
+
+def _typed(setup: type, words: list[str]) -> dict[str, Any]:
+    """NAME=VALUE words as typed options of a simulation."""
+    from difflib import get_close_matches
+
+    from hscdb.run.parse import type_name, typed_text
+
+    hints = get_type_hints(setup)
+    found = {}
+    for word in words:
+        name, _, text = word.partition("=")
+        if name not in hints:
+            near = get_close_matches(name, hints, 1)
+            guess = f"; did you mean '{near[0]}'?" if near else "."
+            raise ConfigError(f"--set {word}: no option '{name}'{guess} --list shows them.", code="unknown_setting")
+        try:
+            found[name] = typed_text(text, hints[name])
+        except ValueError:
+            raise ConfigError(f"--set {word}: not of type {type_name(hints[name])}.", code="bad_setting") from None
+    return found
+
+
+def demo(args: argparse.Namespace) -> int:
+    """Simulate a field and take it through every stage."""
+    from hscdb.cli import main
+    from hscdb.db.engine import folder
+
+    out, repo = Path(args.out), str(Path(args.out) / "repository")
+    ccds = args.ccds or ([49, 50, 57, 58] if args.camera == "hsc" else [])
+    jobs = ["-j", str(args.jobs)]
+    which = ["--ccds", *map(str, ccds)] if ccds else []
+    steps = [
+        ["simulate", str(out / "sky"), "--camera", args.camera, *which, "--visits", str(args.visits), *jobs],
+        ["init", repo, "--camera", args.camera],
+        ["ingest", repo, str(out / "sky" / "raw"), str(out / "sky" / "calib"), *jobs],
+        ["ingest-refcat", repo, "gaia_dr3", str(out / "sky" / "refcat_gaia.fits"), "--preset", "gaia"],
+        ["ingest-refcat", repo, "ps1_dr1", str(out / "sky" / "refcat_ps1.fits"), "--preset", "ps1"],
+        *(["master", repo, kind, "--id", *jobs] for kind in ("bias", "dark", "flat")),
+        ["run", repo, "isr..calibrate", "--rerun", "demo", "--id", *jobs],
+        ["skymap", repo, "discrete", "--rerun", "demo"],
+        ["run", repo, "match..qa", "--rerun", "demo", "--id", "tract=0", *jobs],
+        ["query", repo, "--file", str(folder("sql") / "run" / "read_metrics.sql")],
+        ["connect", repo],
+    ]  # fmt: skip
+    for words in steps:
+        print(f"\n$ hscdb {shlex.join(words)}", flush=True)
+        status = main(words)
+        if status:
+            return status
+    plots = sorted(Path(repo).glob("rerun/demo/qa/**/*.png"))
+    if plots:
+        print("\nplots:\n" + "\n".join(f"  {path}" for path in plots))
+    return 0

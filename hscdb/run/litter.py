@@ -1,0 +1,69 @@
+"""Files without rows, and runs that are not wanted any more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from hscdb.db import partition
+from hscdb.db.engine import transaction
+from hscdb.db.queries import query
+from hscdb.errors import ConfigError
+from hscdb.run.product import PREFIX
+from hscdb.run.repository import Repository
+from hscdb.run.rerun import existing, read_runs
+
+read_product_paths = query("run/read_product_paths")
+read_run_products = query("run/read_run_products")
+delete_run_tasks = query("run/delete_run_tasks")
+delete_run_row = query("run/delete_run")
+
+
+def find_litter(repository: Repository, age_s: float = 3600.0) -> list[Path]:
+    """Temporary files of killed workers, and FITS files in the folders of known runs that have no product row.
+
+    age_s : files changed less than so many seconds ago are left out: a worker renames before it commits.
+    """
+    with transaction(repository.engine) as connection:
+        paths = {str(path) for path in read_product_paths(connection)["path"]}
+        runs = [str(name) for name in read_runs(connection)["name"]]
+    old = time.time() - age_s
+    found = []
+    for path in sorted(repository.path.glob("rerun/**/*")):
+        inside = path.relative_to(repository.path).as_posix()
+        is_temporary = path.name.startswith(PREFIX) or (path.name.startswith(".") and path.name.endswith(".tmp"))
+        is_ours = any(inside.startswith(f"rerun/{name}/") for name in runs) and path.suffix == ".fits"
+        if (is_temporary or (is_ours and inside not in paths)) and path.is_file() and path.stat().st_mtime <= old:
+            found.append(path)
+    return found
+
+
+def remove(root: Path, files: Iterable[Path]) -> None:
+    """Remove files, and the folders below `root` that become empty by it."""
+    for path in files:
+        path.unlink(missing_ok=True)
+        folder = path.parent
+        while folder != root and root in folder.parents and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+            folder = folder.parent
+
+
+def delete_run(repository: Repository, name: str) -> int:
+    """Delete a run: its rows, then the files of its products; the number of files. Not while another builds on it.
+
+    ConfigError `no_run`, `has_heirs`.
+    """
+    with transaction(repository.engine) as connection:
+        row = existing(connection, name)
+        heirs = [str(each["name"]) for each in read_runs(connection) if each["parent"] == name]
+        if heirs:
+            raise ConfigError(f"run {name}: {', '.join(heirs)} build on it. Delete them first.", code="has_heirs")
+        run_id = int(row["run_id"])
+        paths = [repository.path / str(each) for each in read_run_products(connection, run_id=run_id)["path"]]
+        partition.drop_run(connection, run_id)
+        delete_run_tasks(connection, run_id=run_id)
+        delete_run_row(connection, run_id=run_id)
+    there = [path for path in paths if path.exists()]
+    remove(repository.path / "rerun", there)
+    return len(there)

@@ -28,6 +28,33 @@ PHOTOMETRY_BAD = (*ASTROMETRY_BAD, "edge", "saturated", "aper_flux_bad")
 _UNKNOWN_PIX = 0.1
 
 
+_WHOLE = {"source_id": "i8", "n_child": "i4", "flags": "i8"}
+_DOUBLE = ("x_pix", "y_pix")
+_SINGLE = (
+    "x_pix_err",
+    "y_pix_err",
+    "x_y_pix2_cov",
+    "psf_flux_e",
+    "psf_flux_e_err",
+    "aper_12_0_flux_e",
+    "aper_12_0_flux_e_err",
+    "extendedness",
+)
+
+
+def as_stored(sources: Rows) -> Rows:
+    """Rows of `source`, from detect's hands or read back, with the precision the table keeps.
+
+    So a frame whose calibration was interrupted gives the same to the last bit when it is done again from the table.
+    """
+    rows = np.zeros(len(sources), [*_WHOLE.items(), *((name, "f8") for name in (*_DOUBLE, *_SINGLE))])
+    for name in (*_WHOLE, *_DOUBLE):
+        rows[name] = sources[name]
+    for name in _SINGLE:
+        rows[name] = sources[name].astype(np.float32)
+    return rows
+
+
 def usable(sources: Rows, bad: tuple[str, ...]) -> NDArray[np.bool_]:
     """Sources without children and without these flags, with a finite place."""
     good = (sources["flags"] & flags.word(*bad)) == 0

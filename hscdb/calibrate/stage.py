@@ -142,6 +142,7 @@ def _gather(work: Work, config: Config, ids: dict[str, int]) -> _Frame:
     sources = work.carry.get("sources")
     if sources is None:
         sources = read_sources(work.connection, run_id=work.run_id, visit=ids["visit"], ccd=ids["ccd"])
+    sources = selection.as_stored(sources)
     ccd = work.camera.ccds[ids["ccd"]]
     start = initial_wcs(work.camera, ccd, float(facts["ra"]), float(facts["dec"]), float(facts["rotator_deg"]))
     catalogs = references.choose(

@@ -34,7 +34,7 @@ def overwrite(path: Path, name: str, columns: Mapping[str, npt.NDArray[Any]]) ->
         first, code = places[column]
         if len(values) != n_row or code not in _DTYPE:
             raise ValueError(f"{path}: {len(values)} values for {n_row} rows of column {column} ({code})")
-        raw = np.ascontiguousarray(values, _DTYPE[code]).view(np.uint8).reshape(n_row, -1)
+        raw = np.ascontiguousarray(values, _DTYPE[code]).view(np.uint8).reshape(n_row, np.dtype(_DTYPE[code]).itemsize)
         rows[:, first : first + raw.shape[1]] = raw
     if isinstance(rows, np.memmap):
         rows.flush()

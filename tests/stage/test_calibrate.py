@@ -1,0 +1,370 @@
+"""calibrate on frames of the HSC geometry: truth recovered, rows and files written, every lack told."""
+
+import json
+from contextlib import contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from hscdb.calibrate import stage
+from hscdb.camera.color import find_term
+from hscdb.camera.focalplane import initial_wcs, pixel_to_sky
+from hscdb.camera.load import load
+from hscdb.db import copy, partition
+from hscdb.errors import DataError, InputError
+from hscdb.fits import product
+from hscdb.fits.header import wcs_cards, wcs_from_header
+from hscdb.image import flags
+from hscdb.image.plane import Image
+from hscdb.sky import sphere
+from hscdb.sky.wcs import Wcs
+
+CAMERA = load("hsc")
+VISIT, CCD, MJD, ZERO = 903334, 49, 56460.5, 31.05
+
+
+class Files:
+    """Products in one folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def find(self, dataset, **ids):
+        return self.folder / dataset
+
+    def exists(self, dataset, **ids):
+        return self.find(dataset).exists()
+
+    @contextmanager
+    def writing(self, dataset, **ids):
+        temporary = self.folder / f"new-{dataset}"
+        yield temporary
+        temporary.replace(self.folder / dataset)
+
+
+def sky(seed=1, n_star=260):
+    """Stars around the CCD: place at the visit's epoch, true pixel, magnitudes."""
+    rng = np.random.default_rng(seed)
+    chip = CAMERA.ccds[CCD]
+    x, y = rng.uniform(-290, chip.width + 290, n_star), rng.uniform(-290, chip.height + 290, n_star)
+    ra, dec = pixel_to_sky(CAMERA, chip, 320.71, -0.402, 12.2, x, y)
+    mag = rng.uniform(18, 22, n_star)
+    color = rng.uniform(0.2, 1.2, n_star)
+    return SimpleNamespace(x=x, y=y, ra=ra, dec=dec, r=mag, i=mag - 0.35 * color, g=mag + color, rng=rng)
+
+
+def world(connection, stars, *, zero=ZERO, keep=slice(None)):
+    """Visit and sources of detect; the header's pointing is 30" and 0.3 deg off. Returns run_id, rows, their stars."""
+    run_id = connection.execute(
+        text(
+            "INSERT INTO run (name, settings, settings_sha256, code_version) VALUES ('w', '{}', '', '')"
+            " RETURNING run_id"
+        )
+    ).scalar_one()
+    connection.execute(text("INSERT INTO filter VALUES ('HSC-R', 'r', 620)"))
+    connection.execute(text("INSERT INTO ccd VALUES (:c, '49', 'science', true, 2048, 4176, 0, 0, 0, 0)"), {"c": CCD})
+    ra, dec = sphere.deproject(25 / 3600, -20 / 3600, 320.71, -0.402)
+    connection.execute(
+        text(
+            "INSERT INTO visit (visit, data_type, filter, obs_mjd, exposure_s, ra, dec, rotator_deg)"
+            " VALUES (:v, 'science', 'HSC-R', :m, 30, :a, :d, 12.5)"
+        ),
+        {"v": VISIT, "m": MJD, "a": float(ra), "d": float(dec)},
+    )
+    partition.ensure(connection, run_id, [VISIT])
+    task = new_task(connection, run_id, "detect")
+    chip = CAMERA.ccds[CCD]
+    inside = np.flatnonzero((stars.x > 0) & (stars.x < chip.width - 1) & (stars.y > 0) & (stars.y < chip.height - 1))[
+        keep
+    ]
+    # the color term of the camera for PS1: what the filter sees of a star
+    term = find_term(CAMERA, "ps1_pv3", "HSC-R")
+    c = (stars.r - stars.i)[inside]
+    flux = 10 ** (0.4 * (zero - stars.r[inside] - term.c0 - term.c1 * c - term.c2 * c**2))
+    n_false = len(inside) // 2
+    n = len(inside) + n_false
+    names = ["run_id", "task_id", "visit", "ccd", "source_id", "n_child", "n_pixel", "flags"]
+    floats = [
+        "x_pix",
+        "y_pix",
+        "x_pix_err",
+        "y_pix_err",
+        "x_y_pix2_cov",
+        "psf_flux_e",
+        "psf_flux_e_err",
+        "aper_12_0_flux_e",
+        "aper_12_0_flux_e_err",
+        "extendedness",
+    ]
+    rows = np.zeros(n, [(name, "i8") for name in names] + [(name, "f8") for name in floats])
+    rows["run_id"], rows["task_id"], rows["visit"], rows["ccd"] = run_id, task, VISIT, CCD
+    rows["source_id"] = ((VISIT * 200 + CCD) << 32) + np.arange(1, n + 1)
+    rng = stars.rng
+    rows["x_pix"] = np.concatenate([stars.x[inside], rng.uniform(0, chip.width, n_false)]) + rng.normal(0, 0.01, n)
+    rows["y_pix"] = np.concatenate([stars.y[inside], rng.uniform(0, chip.height, n_false)]) + rng.normal(0, 0.01, n)
+    rows["x_pix_err"] = rows["y_pix_err"] = 0.01
+    rows["psf_flux_e"] = np.concatenate([flux, 10 ** rng.uniform(4, 5, n_false)])
+    rows["aper_12_0_flux_e"] = rows["psf_flux_e"] * (1 + rng.normal(0, 0.004, n))
+    rows["psf_flux_e_err"] = rows["aper_12_0_flux_e_err"] = 0.004 * rows["psf_flux_e"]
+    copy.write(connection, "source", rows)
+    return run_id, rows, inside
+
+
+def new_task(connection, run_id, name):
+    return connection.execute(
+        text(
+            "INSERT INTO task (run_id, stage, data_id, visit, ccd, status)"
+            " VALUES (:r, :s, 'f', :v, :c, 'done') RETURNING task_id"
+        ),
+        {"r": run_id, "s": name, "v": VISIT, "c": CCD},
+    ).scalar_one()
+
+
+def refcats(connection, stars, names=("gaia_dr3", "ps1_pv3")):
+    """Gaia at 2016 with proper motions, PS1 with magnitudes only."""
+    n = len(stars.ra)
+    motion = stars.rng.normal(0, 30, (2, n))
+    years = (57388.5 - MJD) / 365.25
+    for name in names:
+        is_gaia = name.startswith("gaia")
+        bands = {"G": stars.g - 0.3} if is_gaia else {"g": stars.g, "r": stars.r, "i": stars.i}
+        catalog = connection.execute(
+            text("INSERT INTO ref_catalog (name, preset, bands) VALUES (:n, :p, :b) RETURNING ref_catalog_id"),
+            {"n": name, "p": name[:4] if is_gaia else "ps1", "b": list(bands)},
+        ).scalar_one()
+        rows = np.zeros(
+            n,
+            [("ref_catalog_id", "i8"), ("ref_id", "i8")]
+            + [
+                (c, "f8")
+                for c in ("ra", "dec", "ra_mas_err", "dec_mas_err", "epoch_mjd", "pm_ra_mas_yr", "pm_dec_mas_yr")
+            ],
+        )
+        rows["ref_catalog_id"], rows["ref_id"] = catalog, np.arange(1, n + 1) * 7
+        rows["ra"], rows["dec"] = stars.ra, stars.dec
+        rows["ra_mas_err"] = rows["dec_mas_err"] = 1.0 if is_gaia else 30.0
+        rows["epoch_mjd"], rows["pm_ra_mas_yr"], rows["pm_dec_mas_yr"] = np.nan, np.nan, np.nan
+        if is_gaia:
+            rows["ra"] += motion[0] * years / 3.6e6 / np.cos(np.radians(stars.dec))
+            rows["dec"] += motion[1] * years / 3.6e6
+            rows["epoch_mjd"], rows["pm_ra_mas_yr"], rows["pm_dec_mas_yr"] = 57388.5, *motion
+        copy.write(connection, "ref_star", rows)
+        for band, mag in bands.items():
+            flux = np.zeros(
+                n,
+                [("ref_catalog_id", "i8"), ("ref_id", "i8"), ("band", "O"), ("flux_njy", "f8"), ("flux_njy_err", "f8")],
+            )
+            flux["ref_catalog_id"], flux["ref_id"], flux["band"] = catalog, rows["ref_id"], band
+            flux["flux_njy"] = 3631e9 * 10 ** (-0.4 * (mag + stars.rng.normal(0, 0.005, n)))
+            flux["flux_njy_err"] = 0.005 * flux["flux_njy"]
+            copy.write(connection, "ref_flux", flux)
+
+
+def calibrate(connection, run_id, folder, carry=None, **settings):
+    """Run the stage; returns funnel and task_id."""
+    task = new_task(connection, run_id, "calibrate")
+    work = SimpleNamespace(
+        connection=connection,
+        run_id=run_id,
+        task_id=task,
+        unit={"visit": VISIT, "ccd": CCD},
+        camera=CAMERA,
+        files=Files(folder),
+        carry=carry or {},
+    )
+    return stage.run(work, stage.Config(**settings)), task
+
+
+def only(connection, table):
+    """The only row; arrays of wcs_solution as lists."""
+    arrays = ", CAST(sip_a AS float8[]) AS a, CAST(sip_b AS float8[]) AS b" if table == "wcs_solution" else ""
+    (row,) = connection.execute(text(f"SELECT *{arrays} FROM {table}")).all()
+    return row
+
+
+def test_wcs_and_zero_point_of_a_frame_come_back(connection, tmp_path):
+    stars = sky()
+    run_id, _, inside = world(connection, stars)
+    refcats(connection, stars)
+    funnel, task = calibrate(connection, run_id, tmp_path)
+    found = only(connection, "wcs_solution")
+    wcs = Wcs.from_flat(
+        (found.crval1_deg, found.crval2_deg),
+        (found.crpix1_pix, found.crpix2_pix),
+        [found.cd1_1_deg, found.cd1_2_deg, found.cd2_1_deg, found.cd2_2_deg],
+        found.sip_order,
+        found.a,
+        found.b,
+    )
+    off = sphere.separation(*wcs.pixel_to_sky(stars.x[inside], stars.y[inside]), stars.ra[inside], stars.dec[inside])
+    assert np.sqrt(np.mean(off**2)) * 3.6e6 < 1.0
+    assert (found.task_id, found.stage, found.status, found.tract) == (task, "calibrate", "solved", None)
+    assert 1.0 < found.rms_mas < 4.0
+    scale = only(connection, "flux_scale")
+    assert abs(2.5 * np.log10(scale.flux_mag0_e) - ZERO) < 0.005
+    assert scale.status == "solved"
+    assert funnel["n_pair_used"] == found.n_star > 0.9 * len(inside)
+    assert json.loads(json.dumps(funnel)) == funnel
+
+
+def test_every_source_gets_a_place_and_a_flux(connection, tmp_path):
+    stars = sky()
+    run_id, rows, inside = world(connection, stars)
+    refcats(connection, stars)
+    calibrate(connection, run_id, tmp_path)
+    found = connection.execute(text("SELECT * FROM source_sky ORDER BY source_id")).all()
+    assert [row.source_id for row in found] == rows["source_id"].tolist()
+    first = found[: len(inside)]
+    off = sphere.separation([r.ra for r in first], [r.dec for r in first], stars.ra[inside], stars.dec[inside]) * 3.6e6
+    assert np.median(off) < 3.5
+    # 0.01 pix of 0.168 arcsec
+    np.testing.assert_allclose([r.ra_mas_err for r in found], 1.68, rtol=0.05)
+    np.testing.assert_allclose([r.dec_mas_err for r in found], 1.68, rtol=0.05)
+    mag = -2.5 * np.log10(np.array([r.flux_njy for r in first]) / 3631e9)
+    assert abs(np.median(mag - stars.r[inside])) < 0.006
+    np.testing.assert_allclose([r.flux_njy_err / r.flux_njy for r in found], 0.004, rtol=0.05)
+
+
+def test_pairs_with_both_catalogs_are_true_and_stored(connection, tmp_path):
+    stars = sky()
+    run_id, rows, inside = world(connection, stars)
+    refcats(connection, stars)
+    calibrate(connection, run_id, tmp_path)
+    found = connection.execute(
+        text("SELECT c.name, r.* FROM source_ref AS r JOIN ref_catalog AS c USING (ref_catalog_id)")
+    ).all()
+    assert {row.name for row in found} == {"gaia_dr3", "ps1_pv3"}
+    star = dict(zip(rows["source_id"].tolist(), inside.tolist(), strict=False))
+    assert np.mean([row.ref_id == (star.get(row.source_id, -2) + 1) * 7 for row in found]) > 0.98
+    assert max(row.sep_arcsec for row in found if row.is_used and row.name == "gaia_dr3") < 0.05
+
+
+def test_sources_may_come_by_hand_and_give_the_same(connection, tmp_path):
+    stars = sky()
+    run_id, rows, _ = world(connection, stars)
+    refcats(connection, stars)
+    first, _ = calibrate(connection, run_id, tmp_path)
+    one = connection.execute(text("SELECT crval1_deg, sip_a, flux_mag0_e FROM wcs_solution, flux_scale")).all()
+    for table in ("source_sky", "wcs_solution", "flux_scale", "source_ref"):
+        connection.execute(text(f"DELETE FROM {table}"))
+    connection.execute(text("DELETE FROM task WHERE stage = 'calibrate'"))
+    carry = {"sources": rows}
+    second, _ = calibrate(connection, run_id, tmp_path, carry)
+    assert first == second
+    assert one == connection.execute(text("SELECT crval1_deg, sip_a, flux_mag0_e FROM wcs_solution, flux_scale")).all()
+    assert isinstance(carry["wcs"], Wcs)
+
+
+def test_calexp_and_src_learn_the_calibration(connection, tmp_path):
+    stars = sky()
+    run_id, rows, _ = world(connection, stars)
+    refcats(connection, stars)
+    small = np.zeros((40, 30), np.float32)
+    chip = CAMERA.ccds[CCD]
+    product.write_image(
+        tmp_path / "calexp",
+        Image(small, small, small.astype(np.int32)),
+        {"EXPTIME": 30.0},
+        image_cards=wcs_cards(initial_wcs(CAMERA, chip, 320.71, -0.402, 12.5)),
+    )
+    table = np.zeros(len(rows), [("flags", "?", (29,)), ("id", "i8"), ("coord_ra", "f8"), ("coord_dec", "f8")])
+    table["id"], table["coord_ra"], table["coord_dec"] = rows["source_id"], np.nan, np.nan
+    product.write_header(tmp_path / "src", {}, [product.Table("SRC", table, {"coord_ra": "rad"})])
+    calibrate(connection, run_id, tmp_path)
+    header = product.read_header(tmp_path / "calexp", "IMAGE")
+    found = only(connection, "wcs_solution")
+    wcs = wcs_from_header(header)
+    np.testing.assert_allclose(wcs.crval, (found.crval1_deg, found.crval2_deg), rtol=1e-14)
+    np.testing.assert_allclose(wcs.sip_a(), found.a, rtol=1e-13)
+    primary = product.read_header(tmp_path / "calexp")
+    scale = only(connection, "flux_scale")
+    assert primary["FLUXMAG0"] == pytest.approx(scale.flux_mag0_e, rel=1e-14)
+    assert primary["MAGZERO"] == pytest.approx(ZERO - 2.5 * np.log10(30.0), abs=0.005)
+    sources = product.read_table(tmp_path / "src", "SRC")
+    places = connection.execute(text("SELECT ra, dec FROM source_sky ORDER BY source_id")).all()
+    np.testing.assert_allclose(np.degrees(sources["coord_ra"]), [p.ra for p in places], rtol=1e-14)
+    np.testing.assert_allclose(np.degrees(sources["coord_dec"]), [p.dec for p in places], rtol=1e-12)
+
+
+def test_one_catalog_serves_for_both(connection, tmp_path):
+    stars = sky()
+    run_id, *_ = world(connection, stars)
+    refcats(connection, stars, ("ps1_pv3",))
+    calibrate(connection, run_id, tmp_path)
+    assert abs(2.5 * np.log10(only(connection, "flux_scale").flux_mag0_e) - ZERO) < 0.005
+    assert 1.0 < only(connection, "wcs_solution").rms_mas < 30.0
+
+
+def test_a_field_without_blue_references_gets_a_zero_point_all_the_same(connection, tmp_path):
+    stars = sky()
+    stars.g = stars.r - 0.5
+    run_id, *_ = world(connection, stars)
+    refcats(connection, stars)
+    funnel, _ = calibrate(connection, run_id, tmp_path)
+    assert funnel["n_photometry_used"] > 20
+
+
+@pytest.mark.parametrize(
+    ("catalogs", "keep", "settings", "code"),
+    [
+        ((), slice(None), {}, "no_reference_catalog"),
+        (("gaia_dr3",), slice(None), {}, "no_reference_flux"),
+        (("ps1_pv3",), slice(0, 1), {}, "too_few_stars"),
+        (("ps1_pv3",), slice(None), {"astrometry_catalog": "gaia_dr2"}, "no_reference_catalog"),
+        (("ps1_pv3",), slice(None), {"n_photometry_min": 1000}, "too_few_stars"),
+        (("ps1_pv3",), slice(None), {"max_shift_pix": 5.0, "max_rotation_deg": 0.01, "max_scale": 1e-4}, "no_match"),
+    ],
+)
+def test_what_is_lacking_is_told(connection, tmp_path, catalogs, keep, settings, code):
+    stars = sky()
+    run_id, *_ = world(connection, stars, keep=keep)
+    refcats(connection, stars, catalogs)
+    with pytest.raises((DataError, InputError)) as caught:
+        calibrate(connection, run_id, tmp_path, **settings)
+    assert caught.value.code == code
+
+
+def test_no_reference_star_near_the_frame_is_told(connection, tmp_path):
+    stars = sky()
+    run_id, *_ = world(connection, stars)
+    elsewhere = SimpleNamespace(**(vars(stars) | {"dec": stars.dec + 3.0}))
+    refcats(connection, elsewhere)
+    with pytest.raises(DataError) as caught:
+        calibrate(connection, run_id, tmp_path)
+    assert caught.value.code == "no_reference_stars"
+
+
+def test_without_zero_point_the_nominal_one_may_serve(connection, tmp_path):
+    stars = sky()
+    run_id, *_ = world(connection, stars)
+    refcats(connection, stars)
+    calibrate(connection, run_id, tmp_path, n_photometry_min=1000, require_photometry=False)
+    scale = only(connection, "flux_scale")
+    assert scale.status == "extrapolated"
+    nominal = CAMERA.filter_of("HSC-R").mag_1s
+    assert 2.5 * np.log10(scale.flux_mag0_e) == pytest.approx(nominal + 2.5 * np.log10(30.0))
+
+
+def test_flagged_sources_do_not_calibrate(connection, tmp_path):
+    stars = sky()
+    run_id, rows, _ = world(connection, stars)
+    refcats(connection, stars)
+    rows = rows.copy()
+    rows["flags"] = flags.word("saturated")
+    with pytest.raises(DataError) as caught:
+        calibrate(connection, run_id, tmp_path, {"sources": rows})
+    assert caught.value.code == "too_few_stars"
+
+
+def test_a_frame_without_pointing_is_told(connection, tmp_path):
+    stars = sky()
+    run_id, *_ = world(connection, stars)
+    refcats(connection, stars)
+    connection.execute(text("UPDATE visit SET ra = NULL"))
+    with pytest.raises(InputError) as caught:
+        calibrate(connection, run_id, tmp_path)
+    assert caught.value.code == "no_pointing"
+    assert replace(stage.Config(), order=2).order == 2

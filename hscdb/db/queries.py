@@ -13,6 +13,8 @@ from hscdb.db import header, types
 from hscdb.db.engine import folder
 from hscdb.errors import SchemaError
 
+_FLOAT4 = 700  # the server's number of the type real
+
 
 @dataclass(frozen=True)
 class Query:
@@ -57,7 +59,8 @@ class Query:
                 f"but its header says {', '.join(self.returns)}.",
                 code="bad_query",
             )
-        return self._array(result.all())
+        singles = [column[0] for column in result.cursor.description or () if column[1] == _FLOAT4]
+        return self._array(result.all(), singles)
 
     def many(self, connection: Connection, rows: np.ndarray[Any, Any], **params: Any) -> int:
         """Execute once per element of a structured array whose fields are parameters; `params` are the same for all.
@@ -99,7 +102,9 @@ class Query:
         self._check(params)
         return {name: self._entry(name, entry) for name, entry in params.items()}
 
-    def _array(self, rows: Iterable[Any]) -> np.ndarray[Any, Any]:
+    def _array(self, rows: Iterable[Any], singles: list[str]) -> np.ndarray[Any, Any]:
+        """Rows as a structured array. Columns named in `singles` are real: the driver gives their shortest decimal
+        form, which only single precision turns into the number that is stored."""
         listed = [tuple(row) for row in rows]
         array = np.empty(len(listed), self.dtype)
         if not listed:
@@ -107,9 +112,9 @@ class Query:
         for (name, type_name), column in zip((self.returns or {}).items(), zip(*listed, strict=True), strict=True):
             kind = self.dtype[name].kind
             if kind == "O":
-                array[name] = _objects(column)
+                array[name] = _objects(column, type_name)
             elif kind == "f":
-                array[name] = np.array(column, dtype=np.float64)  # None becomes NaN
+                array[name] = np.array(column, dtype=np.float32 if name in singles else np.float64)  # None becomes NaN
             elif None in column:
                 raise SchemaError(
                     f"sql/{self.name}.sql: NULL in column {name} ({type_name}), which has no NULL in an array. "
@@ -121,11 +126,12 @@ class Query:
         return array
 
 
-def _objects(column: tuple[Any, ...]) -> np.ndarray[Any, Any]:
-    """A column of objects; lists stay single elements."""
+def _objects(column: tuple[Any, ...], type_name: str) -> np.ndarray[Any, Any]:
+    """A column of objects; lists stay single elements. The driver gives arrays of our domains as text."""
     array = np.empty(len(column), object)
+    is_array = type_name.endswith("[]")
     for index, entry in enumerate(column):
-        array[index] = entry
+        array[index] = types.parse_array(entry, type_name) if is_array and isinstance(entry, str) else entry
     return array
 
 

@@ -63,3 +63,12 @@ def plain(entry: Any, type_name: str) -> Any:
     if kind in ("real", "double precision") and isinstance(entry, int):
         return float(entry)
     return entry
+
+
+def parse_array(written: str, type_name: str) -> list[Any]:
+    """A one-dimensional array of numbers as the server writes it, e.g. '{1,NULL,2.5}', as a list."""
+    convert = float if dtype(type_name.removesuffix("[]")).kind == "f" else int
+    inner = written.strip()[1:-1]
+    if "{" in inner:
+        raise ValueError(f"{written[:40]}: only arrays of one dimension are read")
+    return [None if entry == "NULL" else convert(entry) for entry in inner.split(",")] if inner else []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Connection, text
 
-from hscdb.db import header, queries, types
+from hscdb.db import copy, header, queries, types
 from hscdb.errors import SchemaError
 
 
@@ -29,6 +29,20 @@ def test_columns_have_the_types_of_the_header(connection: Connection) -> None:
     assert row["b"] == np.float32(0.1)
     assert np.isnan(row["c"])
     assert (row["e"], row["f"], row["g"], row["h"]) == (None, {"k": [1]}, [1, 2], datetime.date(2020, 2, 29))
+
+
+def test_arrays_of_our_domains_come_as_lists(connection: Connection) -> None:
+    query = query_of(
+        "-- A.\n-- params: none\n-- returns: a double precision[], b real[], c double precision[]\n"
+        "SELECT CAST(ARRAY[1, NULL, 2.5] AS finite8[]) AS a, CAST('{}' AS finite4[]) AS b, NULL AS c"
+    )
+    assert tuple(query(connection)[0]) == ([1.0, None, 2.5], [], None)
+
+
+def test_a_real_read_as_double_is_the_number_that_is_stored(connection: Connection) -> None:
+    body = "-- A.\n-- params: none\n-- returns: x double precision\nSELECT CAST(0.1 AS real) AS x ORDER BY 1"
+    assert query_of(body)(connection)["x"][0] == float(np.float32(0.1))
+    assert copy.read(connection, query_of(body))["x"][0] == float(np.float32(0.1))
 
 
 def test_numpy_goes_in(connection: Connection) -> None:

@@ -6,7 +6,7 @@ CREATE OR REPLACE FUNCTION q3c_in_ellipse(
 ) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-SELECT $5 > 0.0::float8
+SELECT $5 > 0.0::float8 AND $5 < 'Infinity'::float8
    AND $6 <= 1.0::float8
    AND sin(radians($2)) * sin(radians($4)) + cos(radians($2)) * cos(radians($4)) * cos(radians($1 - $3)) > 0.0::float8
    AND power($6 * (cos(radians($2)) * sin(radians($1 - $3)) * sin(radians($7))

@@ -30,7 +30,7 @@ CREATE OR REPLACE FUNCTION q3c_join_pm(
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
 SELECT sky_reach($1, $2, $7, $8, $11 + (COALESCE(abs($3), 0.0::float8) + COALESCE(abs($4), 0.0::float8)) * $10 / 3.6e6::float8)
-   AND $11 > 0.0::float8
+   AND $11 > 0.0::float8 AND $11 < 'Infinity'::float8
    AND q3c_sindist_pm($1, $2, $3, $4, $5, $6, $7, $8, $9) < power(sin(radians($11) / 2.0::float8), 2.0::float8)
     $$;
 COMMENT ON FUNCTION q3c_join_pm(double precision, double precision, double precision, double precision, integer,

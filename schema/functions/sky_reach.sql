@@ -88,6 +88,7 @@ SELECT power(sin(radians($3 - $1) / 2.0::float8), 2.0::float8)
 COMMENT ON FUNCTION sky_sindist(double precision, double precision, double precision, double precision)
     IS 'Squared sine of half the angle between two directions [deg]';
 
+-- A radius of NaN is kept out by the comparison with infinity: NaN is the largest number, and every distance below it.
 -- What the queries of sql/ use: unlike q3c_join, it searches our index also where Q3C itself is installed.
 CREATE OR REPLACE FUNCTION sky_join(
     ra1 double precision, dec1 double precision, ra2 double precision, dec2 double precision, r double precision
@@ -95,7 +96,7 @@ CREATE OR REPLACE FUNCTION sky_join(
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
 SELECT sky_reach($1, $2, $3, $4, $5)
-   AND $5 > 0.0::float8
+   AND $5 > 0.0::float8 AND $5 < 'Infinity'::float8
    AND sky_sindist($1, $2, $3, $4) < power(sin(radians($5) / 2.0::float8), 2.0::float8)
     $$;
 COMMENT ON FUNCTION sky_join(double precision, double precision, double precision, double precision, double precision)
@@ -122,7 +123,7 @@ CREATE OR REPLACE FUNCTION sky_near(
 ) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-SELECT $5 > 0.0::float8
+SELECT $5 > 0.0::float8 AND $5 < 'Infinity'::float8
    AND sky_zone($4) = ANY (sky_zones($2, $5 + 1e-9::float8))
    AND $3 >= $1 - sky_half_width($2, $5 + 1e-9::float8)
    AND $3 <= $1 + sky_half_width($2, $5 + 1e-9::float8)

@@ -83,7 +83,8 @@ def _cards(header: fits.Header) -> Iterator[Card]:
         try:
             content, comment = card.value, card.comment
         except VerifyError:
-            content, _, comment = card.image[9:].strip(" =").partition(" /")
+            # `card.image` would warn of what it cannot mend; the text as read is what is wanted.
+            content, _, comment = card._image[9:].strip(" =").partition(" /")
             content, comment = content.strip().strip("'").strip(), comment.strip()
         if isinstance(content, fits.card.Undefined):
             content = None

@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from hscdb.apply.solution import NJY_MAG0, Solution, sky_errors
-from hscdb.fits.hdu import Table
 
 Rows = npt.NDArray[np.void]
 
@@ -57,8 +56,8 @@ def main_flux(sources: Rows) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.fl
     return np.where(has, sources["aper_flux_e"], counts), np.where(has, sources["aper_flux_e_err"], error)
 
 
-def from_src(table: Rows, header: dict[str, Any], chosen: Solution, do_apply_calib: bool) -> Table:
-    """CALSRC from the rows and header of SRC: new coordinates, every flux times F, column mosaic_corr = F.
+def from_src(table: Rows, chosen: Solution, do_apply_calib: bool) -> Rows:
+    """CALSRC from the rows of SRC: new coordinates, every flux times F, column mosaic_corr = F.
 
     do_apply_calib : replace `<name>_instFlux`, `_instFluxErr` by AB magnitudes `<name>_mag`, `_magErr` (NaN where the
                      flux is not positive), with the solution's zero point.
@@ -79,10 +78,10 @@ def from_src(table: Rows, header: dict[str, Any], chosen: Solution, do_apply_cal
     columns["mosaic_corr"] = factor
     if do_apply_calib:
         columns = magnitudes(columns, chosen.mag0_e)
-    return Table("SRC", _table(columns), units=_units(columns), cards=_flag_cards(header, columns))
+    return _table(columns)
 
 
-def from_rows(sources: Rows, chosen: Solution, do_apply_calib: bool) -> Table:
+def from_rows(sources: Rows, chosen: Solution, do_apply_calib: bool) -> Rows:
     """CALSRC of a frame that came as a catalog: the columns such a catalog has, in hscPipe's names."""
     x, y = sources["x_pix"], sources["y_pix"]
     factor = chosen.factor(x, y)
@@ -105,7 +104,7 @@ def from_rows(sources: Rows, chosen: Solution, do_apply_calib: bool) -> Table:
     }
     if do_apply_calib:
         columns = magnitudes(columns, chosen.mag0_e)
-    return Table("SRC", _table(columns), units=_units(columns))
+    return _table(columns)
 
 
 def magnitudes(columns: dict[str, npt.NDArray[Any]], mag0: float) -> dict[str, npt.NDArray[Any]]:
@@ -143,16 +142,16 @@ def _table(columns: dict[str, npt.NDArray[Any]]) -> Rows:
     return out
 
 
-def _units(columns: dict[str, npt.NDArray[Any]]) -> dict[str, str]:
+def units(names: tuple[str, ...]) -> dict[str, str]:
     """Units of the columns by their names' endings."""
     endings = (
         (("coord_ra", "coord_dec"), "rad"), (("_instFlux", "_instFluxErr"), "electron"),
         (("_mag", "_magErr"), "mag"), (("_x", "_y", "_xErr", "_yErr"), "pix"),
     )  # fmt: skip
-    return {name: unit for name in columns for ends, unit in endings if name.endswith(ends)}
+    return {name: unit for name in names for ends, unit in endings if name.endswith(ends)}
 
 
-def _flag_cards(header: dict[str, Any], columns: dict[str, npt.NDArray[Any]]) -> list[tuple[str, Any]]:
+def explaining(header: dict[str, Any]) -> list[tuple[str, Any]]:
     """The cards of SRC that explain its flags and slots."""
     starts = ("TFLAG", "TFDOC", "ALIAS", "AFW_")
     return [(name, content) for name, content in header.items() if name.startswith(starts)]

@@ -89,12 +89,14 @@ def _cards(work: Work, chosen: solution.Solution) -> list[tuple[str, Any, str]]:
 
 def _catalog(work: Work, config: Config, chosen: solution.Solution, sources: Any) -> bool:
     """Write CALSRC from the SRC file, or from the rows where the frame came as a catalog."""
+    cards: list[tuple[str, Any]] = []
     if work.files.exists("src", **_ids(work)):
-        table = product.read_table(work.files.find("src", **_ids(work)), 1)
-        found = product.read_header(work.files.find("src", **_ids(work)), 1)
-        columns = catalog.from_src(table, found, chosen, config.do_apply_calib)
+        path = work.files.find("src", **_ids(work))
+        columns = catalog.from_src(product.read_table(path, 1), chosen, config.do_apply_calib)
+        cards = catalog.explaining(product.read_header(path, 1))
     else:
         columns = catalog.from_rows(sources, chosen, config.do_apply_calib)
+    table = product.Table("SRC", columns, units=catalog.units(columns.dtype.names or ()), cards=cards)
     with work.files.writing("calibrated_src", **work.unit) as new:
-        product.write_header(new, _cards(work, chosen), [columns])
+        product.write_header(new, _cards(work, chosen), [table])
     return True

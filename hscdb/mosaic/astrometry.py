@@ -82,15 +82,20 @@ def fit(
     while True:
         n_iteration += 1
         now = _pass(state, obs, may, soft, ref_soft, floor, rotation, ridge, first, active)
-        good = may & (soft > 0) & (now.share > 0.02)
+        # Outliers and floor are told by a star's detections among themselves: a star follows a reference with small
+        # errors, and if that is wrong all detections would look bad.
+        good = may & (soft > 0) & (now.own_share > 0.02)
         if options.floor_mas is None and n_iteration <= 2 * _N_SOFT:
             axis_variance = 0.5 * (now.variance[:, 0] + now.variance[:, 2])
-            square = (now.residual[good] ** 2).sum(axis=1)
-            floor = robust.floor(square, axis_variance[good], now.share[good], 2, 200.0)
-        chi2 = quadratic(now.residual, inverse(now.variance + np.array([floor**2, 0.0, floor**2])))
-        soft = robust.factor(chi2 / np.maximum(now.share, 0.05), 2, options.clip_sigma, n_iteration < _N_SOFT)
+            square = (now.own_residual[good] ** 2).sum(axis=1)
+            floor = robust.floor(square, axis_variance[good], now.own_share[good], 2, 200.0)
+        weight = inverse(now.variance + np.array([floor**2, 0.0, floor**2]))
+        own_chi2 = quadratic(now.own_residual, weight) / np.maximum(now.own_share, 0.05)
+        soft = robust.factor(own_chi2, 2, options.clip_sigma, n_iteration < _N_SOFT)
+        if n_iteration > 2 * _N_SOFT:
+            soft *= before > 0  # what is out stays out: a set that only shrinks comes to rest
         # a reference off its star (moving without a known motion, a galaxy, a wrong match) must not pull the frame
-        ref_chi2 = quadratic(now.ref_residual, state.reference()[0])
+        ref_chi2 = quadratic(now.ref_miss, now.ref_miss_weight)
         ref_soft = robust.factor(ref_chi2, 2, options.clip_sigma, n_iteration < _N_SOFT)
         is_same = np.array_equal(before > 0, soft > 0)
         before = soft
@@ -105,19 +110,28 @@ def fit(
             "residuals.",
             code="no_convergence",
         )
+    chi2 = quadratic(now.residual, weight)
     return _solution(state, obs, visit_order, crval, now, may & (soft > 0), chi2, floor, active, n_iteration)
 
 
 @dataclass(frozen=True)
 class _Pass:
-    """What one Gauss-Newton pass leaves: arrays as in model.Astrometry, `share` = 1 - leverage (n_obs,)."""
+    """What one Gauss-Newton pass leaves: arrays as in model.Astrometry, own_residual (n_obs, 2), own_share (n_obs,):
+    residual about the mean of the star's detections alone, and 1 - leverage in it.
+
+    ref_miss, ref_miss_weight : (n_star, 2) reference minus mean of the detections [mas], (n_star, 3) its inverse
+    covariance; 0 where there is none.
+    """
 
     residual: Floats
     variance: Floats
-    share: Floats
+    own_residual: Floats
+    own_share: Floats
     star_covariance: Floats
     ref_weight: Floats
     ref_residual: Floats
+    ref_miss: Floats
+    ref_miss_weight: Floats
     spread: Floats
     travel: float
 
@@ -140,7 +154,7 @@ def _pass(
     weight = inverse(variance + np.array([floor**2, 0.0, floor**2])) * soft[:, None]
     ref_weight, ref_offset = state.reference()
     ref_weight[np.unique(obs.star[obs.is_reserved])] = 0.0
-    ref_weight *= ref_soft[:, None]
+    ref_whole, ref_weight = ref_weight, ref_weight * ref_soft[:, None]
     h, g = schur.reduce_positions(
         obs.start, obs.visit, obs.ccd, state.x, state.y, state.options.order, obs.visits.size, obs.ccds.size,
         turn, weight * may[:, None], columns, offset, ref_weight, ref_offset,
@@ -151,13 +165,24 @@ def _pass(
     moved, _, _ = state.linearize()
     free = weight * (obs.reason == "")[:, None]
     shift, star_covariance = _star_means(obs, free, moved, ref_weight, ref_offset)
+    own, own_covariance = _star_means(obs, free, moved, np.zeros_like(ref_weight), ref_offset)
+    miss, miss_weight = _ref_miss(own, own_covariance, ref_whole, ref_offset)
     state.move_stars(shift)
-    mean, ref_mean = 0.5 * (free[:, 0] + free[:, 2]), 0.5 * (ref_weight[:, 0] + ref_weight[:, 2])
-    share = 1.0 - robust.leverage(obs.star, mean, ref_mean, obs.stars.size)
+    share = 1.0 - robust.leverage(obs.star, 0.5 * (free[:, 0] + free[:, 2]), np.zeros(obs.stars.size), obs.stars.size)
     travel = float(np.abs(moved - offset)[may].max())
     return _Pass(
-        moved - shift[obs.star], variance, share, star_covariance, ref_weight, ref_offset - shift, spread, travel
-    )
+        moved - shift[obs.star], variance, moved - own[obs.star], share, star_covariance, ref_weight,
+        ref_offset - shift, miss, miss_weight, spread, travel,
+    )  # fmt: skip
+
+
+def _ref_miss(own: Floats, own_covariance: Floats, ref_weight: Floats, ref_offset: Floats) -> tuple[Floats, Floats]:
+    """Reference minus mean of the detections and the inverse of both their covariances together."""
+    both = (ref_weight[:, 0] > 0) & np.isfinite(own_covariance[:, 0])
+    miss, miss_weight = np.zeros_like(ref_offset), np.zeros_like(ref_weight)
+    miss[both] = (ref_offset - own)[both]
+    miss_weight[both] = inverse(inverse(ref_weight[both]) + own_covariance[both])
+    return miss, miss_weight
 
 
 def _as_pix(ccd_terms: Floats) -> Floats:
@@ -231,10 +256,10 @@ def _solution(
     reason[(reason == "") & ~used] = "outlier"
     seen = np.zeros(obs.stars.size, bool)
     seen[obs.star[used]] = True
-    is_ref = (now.ref_weight[:, 0] > 0) & seen
+    is_ref = (now.ref_weight[:, 0] > 0) & seen & state.has_true_ref
     n = obs.visits.size * 2 * basis.n_terms(state.options.order)
     notes: dict[str, Any] = {
-        "gauge": "references" if is_ref.any() else "mean of the first calibrations",
+        "gauge": "references" if state.has_true_ref else "mean of the first calibrations",
         "largest_move_mas": round(now.travel, 5),
         "reduced_visits": {str(obs.visits[e]): int(o) for e, o in enumerate(visit_order) if o < state.options.order},
         "ccds_held": [int(c) for i, c in enumerate(obs.ccds) if not active[n + 3 * i]],

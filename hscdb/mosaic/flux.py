@@ -80,11 +80,14 @@ def fit(
     while True:
         n_iteration += 1
         state.advance(is_free * soft / (variance + floor**2), may)
+        # outliers and floor by a star's detections among themselves, as in astrometry.fit
         good = may & (soft > 0) & (state.share > 0.02)
         if options.floor_mag is None and n_iteration <= 2 * _N_SOFT:
-            floor = robust.floor(state.residual[good] ** 2, variance[good], state.share[good], 1, 0.3)
-        chi2 = state.residual**2 / (variance + floor**2)
-        soft = robust.factor(chi2 / np.maximum(state.share, 0.05), 1, options.clip_sigma, n_iteration < _N_SOFT)
+            floor = robust.floor(state.own_residual[good] ** 2, variance[good], state.share[good], 1, 0.3)
+        own_chi2 = state.own_residual**2 / (variance + floor**2) / np.maximum(state.share, 0.05)
+        soft = robust.factor(own_chi2, 1, options.clip_sigma, n_iteration < _N_SOFT)
+        if n_iteration > 2 * _N_SOFT:
+            soft *= before > 0
         state.doubt_references(options.clip_sigma, n_iteration < _N_SOFT)
         is_same = np.array_equal(before > 0, soft > 0)
         before = soft
@@ -92,6 +95,7 @@ def fit(
             n_iteration >= options.n_iteration_max
         ):
             break
+    chi2 = state.residual**2 / (variance + floor**2)
     return _solution(obs, options, state, is_free, may & (soft > 0), chi2, floor, n_iteration)
 
 
@@ -111,7 +115,7 @@ class _State:
         self.ref_weight[np.unique(obs.star[obs.is_reserved])] = 0.0
         self.ref_whole = self.ref_weight.copy()
         self.star = _first_stars(obs, mag + self.value[obs.visit], is_free, np.where(self.has_ref, refs.mag, np.nan))
-        self.spread = self.residual = self.share = self.total = np.zeros(0)
+        self.spread = self.residual = self.own_residual = self.share = self.total = self.own_mean = np.zeros(0)
         self.travel = np.inf
 
     def advance(self, weight: Floats, may: Bools) -> None:
@@ -128,17 +132,25 @@ class _State:
         n = obs.stars.size
         self.total = np.bincount(obs.star, weight, n) + self.ref_weight
         pull = np.bincount(obs.star, weight * offset, n) + self.ref_weight * ref_offset
+        own = np.maximum(self.total - self.ref_weight, 1e-300)
+        self.own_mean = self.star + np.bincount(obs.star, weight * offset, n) / own
         shift = np.where(self.total > 0, pull / np.maximum(self.total, 1e-300), 0.0)
         self.star = self.star + shift
         self.residual = offset - shift[obs.star]
-        self.share = 1.0 - robust.leverage(obs.star, weight, self.ref_weight, n)
+        self.own_residual = self.mag + _field(design, self.value) - self.own_mean[obs.star]
+        self.share = 1.0 - robust.leverage(obs.star, weight, np.zeros(n), n)
         self.travel = float(np.abs(step).max())
 
     def doubt_references(self, clip_sigma: float, is_soft: bool) -> None:
-        """Weigh down references off their stars (variables, colors outside the color term's range)."""
-        own = np.maximum(self.total - self.ref_weight, 1e-300)
-        chi2 = (self.ref_mag - self.star) ** 2 / (1.0 / np.maximum(self.ref_whole, 1e-300) + 1.0 / own)
-        self.ref_weight = self.ref_whole * robust.factor(chi2, 1, clip_sigma, is_soft)
+        """Weigh down references off their stars (variables, colors outside the color term's range).
+
+        They are held against the star's detections alone, for a star follows a reference with small errors.
+        """
+        own = self.total - self.ref_weight
+        has = (own > 0) & (self.ref_whole > 0)
+        miss = np.where(has, self.ref_mag - self.own_mean, 0.0)
+        variance = 1.0 / np.maximum(self.ref_whole, 1e-300) + 1.0 / np.maximum(own, 1e-300)
+        self.ref_weight = self.ref_whole * robust.factor(miss**2 / variance, 1, clip_sigma, is_soft)
 
 
 def _filled(zero_start: Floats) -> Floats:

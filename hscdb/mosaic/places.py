@@ -8,6 +8,7 @@ from hscdb.mosaic import basis
 from hscdb.mosaic.model import Floats, Geometry, Observations, References
 
 MAS = 180.0 * 3600.0 * 1000.0 / np.pi  # mas per radian
+_LOOSE_MAS = 200.0  # error of the stand-ins for references where there are none
 LEVER_PIX = 1000.0  # the turn is fitted in pix at this distance, so that its column is like those of the shifts
 
 
@@ -93,15 +94,25 @@ class State:
         self.y = geometry.field_y / geometry.scale_pix
         self.start = obs.start
         self.has_ref = np.isfinite(refs.ra)
+        self.has_true_ref = bool(self.has_ref.any())
         n_star = obs.stars.size
         count = np.maximum(np.bincount(obs.star, minlength=n_star), 1)
         mean = np.stack([np.bincount(obs.star, a, n_star) / count for a in vectors(obs.ra, obs.dec).T], axis=1)
         self.star = mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
+        if not self.has_true_ref:
+            # Each star's first mean place, with errors far above those of the detections, stands in for references:
+            # it keeps the frame's shift, turn and scale and leaves the stars' places to each other free.
+            ra, dec = np.degrees(np.arctan2(self.star[:, 1], self.star[:, 0])), np.degrees(np.arcsin(self.star[:, 2]))
+            loose = np.tile([_LOOSE_MAS**2, 0.0, _LOOSE_MAS**2], (n_star, 1))
+            none = np.zeros((n_star, 2))
+            mean_mjd = np.full(n_star, float(np.mean(epoch_mjd)))
+            self.refs = References(ra % 360.0, dec, mean_mjd, loose, none, refs.mag, refs.mag_err)
+            self.has_ref = np.ones(n_star, bool)
         # stars are described at the epoch of their reference, or at the mean epoch of their detections
         mean_epoch = np.bincount(obs.star, epoch_mjd[obs.visit], n_star) / count
-        self.star_epoch = np.where(self.has_ref, refs.epoch_mjd, mean_epoch)
+        self.star_epoch = np.where(self.has_ref, self.refs.epoch_mjd, mean_epoch)
         years = (epoch_mjd[obs.visit] - self.star_epoch[obs.star]) / 365.25
-        self.motion = np.nan_to_num(refs.pm)[obs.star] * years[:, None]
+        self.motion = np.nan_to_num(self.refs.pm)[obs.star] * years[:, None]
         self.update_ccds()
 
     def update_ccds(self) -> None:

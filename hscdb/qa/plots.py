@@ -1,4 +1,4 @@
-"""Pictures of the residuals, one function each: arrays in, matplotlib figure out. Names are those of hscPipe's mosaic."""
+"""Pictures of the residuals, one function each: arrays in, figure out. Names are those of hscPipe's mosaic."""
 
 from typing import Any
 
@@ -81,7 +81,7 @@ def arrows(rows: Rows, visit: int, title: str) -> Figure:
         key = float(10.0 ** np.ceil(np.log10(length)))
         quiver = ax.quiver(
             means["u_pix"], means["v_pix"], means[f"ra_{which}_mas"], means[f"dec_{which}_mas"],
-            angles="xy", scale_units="xy", scale=key / (2.0 * cell), width=0.003, color=color if which == "after" else "#555",
+            angles="xy", scale_units="xy", scale=key / (2.0 * cell), width=0.003, color=color,
         )  # fmt: skip
         ax.quiverkey(quiver, 0.9, 1.03, key, f"{key:g} mas", labelpos="W")
         rms = np.sqrt(np.nanmean(mine[f"ra_{which}_mas"] ** 2 + mine[f"dec_{which}_mas"] ** 2)) if len(mine) else np.nan

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from hscdb.db import copy
 from hscdb.db.queries import query
@@ -81,7 +82,7 @@ def _plots(work: Work, config: Config, task: int, scatter: np.ndarray) -> int:
     rows = read_residuals(work.connection, mosaic_task_id=task)
     ids = {name: work.unit[name] for name in ("tract", "filter")}
     title = f"tract {ids['tract']}, {ids['filter']}, {np.unique(rows['visit']).size} visits, {len(rows)} detections"
-    drawn = [
+    drawn: list[tuple[str, dict[str, int], Figure]] = [
         ("ResPosScatter", {}, plots.position_scatter(rows, title)),
         ("MdM", {}, plots.magnitude_residuals(rows, title)),
         ("visitRms", {}, plots.per_visit(scatter, title)),

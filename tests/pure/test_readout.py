@@ -254,9 +254,11 @@ def test_saturation_grows_by_a_pixel_but_not_over_the_edge() -> None:
     np.testing.assert_array_equal(mask, expected)
 
 
-def test_many_runs_are_not_forgotten() -> None:
+@pytest.mark.parametrize("room", [100_000, 5000, 1])
+def test_many_runs_are_not_forgotten(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saturation, "_ROOM", room)
     mask = np.zeros((100, 200), np.int32)
-    mask[:, ::4] = SAT  # 5000 runs, more than the first room for them
+    mask[:, ::4] = SAT  # 5000 runs
     saturation.spread(mask, widen=True, n_grow=1)
     assert (mask != 0).mean() == pytest.approx(0.745, abs=0.01)
 

@@ -7,6 +7,7 @@ from numba import njit
 from hscdb.image.mask import SAT, SUSPECT
 
 _SAT, _SUSPECT = int(SAT), int(SUSPECT)
+_ROOM = 100_000  # runs that are found in one go; some frames have more, they take two
 
 
 @njit(cache=True, nogil=True)
@@ -28,33 +29,30 @@ def extra(n_pix: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _runs(mask: npt.NDArray[np.int32], bit: int) -> npt.NDArray[np.int32]:
-    """(n_run, 3) y, first x, last x of the runs of a bit along rows."""
-    ny, nx = mask.shape
-    runs = np.empty((1024, 3), np.int32)
+def _runs(mask: npt.NDArray[np.int32], bit: int, runs: npt.NDArray[np.int32]) -> int:
+    """Write y, first x, last x of the runs of a bit along rows, as far as there is room; returns how many there are."""
     n = 0
-    for y in range(ny):
-        x = 0
-        while x < nx:
-            if mask[y, x] & bit == 0:
-                x += 1
-                continue
-            first = x
-            while x < nx and mask[y, x] & bit != 0:
-                x += 1
-            if n == runs.shape[0]:
-                wider = np.empty((2 * n, 3), np.int32)
-                wider[:n] = runs
-                runs = wider
-            runs[n, 0], runs[n, 1], runs[n, 2] = y, first, x - 1
-            n += 1
-    return runs[:n]
+    for y in range(mask.shape[0]):
+        was = 0
+        for x in range(mask.shape[1]):
+            now = mask[y, x] & bit
+            if now != was:
+                was = now
+                if now:
+                    n += 1
+                if n <= runs.shape[0]:
+                    runs[n - 1, 0] = y
+                    if now:
+                        runs[n - 1, 1] = x
+                    runs[n - 1, 2] = x if now else x - 1
+        if was and n <= runs.shape[0]:
+            runs[n - 1, 2] = mask.shape[1] - 1
+    return n
 
 
 @njit(cache=True, nogil=True)
-def _spread(mask: npt.NDArray[np.int32], bit: int, widen: bool, n_grow: int) -> None:
+def _spread(mask: npt.NDArray[np.int32], bit: int, runs: npt.NDArray[np.int32], widen: bool, n_grow: int) -> None:
     ny, nx = mask.shape
-    runs = _runs(mask, bit)
     for i in range(runs.shape[0]):
         y, first, last = runs[i, 0], runs[i, 1], runs[i, 2]
         if widen:
@@ -71,4 +69,9 @@ def spread(mask: npt.NDArray[np.int32], widen: bool = True, n_grow: int = 1) -> 
     mask  : (ny, nx) int32; SAT is looked at and set.
     widen : runs of 6-7 pixels in a row get 1 pixel more on both sides, 8-9 get 3, longer ones 4.
     """
-    _spread(mask, _SAT, widen, n_grow)
+    runs = np.empty((_ROOM, 3), np.int32)
+    n_run = _runs(mask, _SAT, runs)
+    if n_run > _ROOM:
+        runs = np.empty((n_run, 3), np.int32)
+        _runs(mask, _SAT, runs)
+    _spread(mask, _SAT, runs[:n_run], widen, n_grow)

@@ -30,3 +30,11 @@ def write(path: Path, shape: tuple[int, int] = (536, 560), change: dict[str, Any
             hdu.header[keyword] = content
     hdu.writeto(path, overwrite=True)
     return path
+
+
+def write_cards(path: Path, shape: tuple[int, int], cards: dict[str, Any]) -> Path:
+    """A file of 16-bit pixels with these cards only."""
+    hdu = fits.PrimaryHDU(np.full(shape, 1000, np.uint16))
+    hdu.header.update(cards)
+    hdu.writeto(path, overwrite=True)
+    return path

@@ -166,9 +166,10 @@ def store(
         else:
             _mend(repository, raw, known["path"], mode, undo)
     if new:
-        stored = undo.enter_context(placed(raw.path, repository, place(camera, raw), mode))
         for frame in new:
             enter_visit(connection, frame.facts, str(raw.path))
+        stored = undo.enter_context(placed(raw.path, repository, place(camera, raw), mode))
+        for frame in new:
             path = stored if len(raw.frames) == 1 else f"{stored}#{frame.hdu}"
             enter_frame(connection, frame.facts, "raw", path, frame, raw)
     return {"n_frame": len(raw.frames), "n_stored": len(new), "n_known": len(raw.frames) - len(new)}

@@ -83,7 +83,7 @@ def translate(camera: Camera, header: Mapping[str, Any]) -> Facts:
         frame_id=_text(section, "frame_id", header),
         filter=name,
         band=band,
-        field=field_name(quantity("field", section, header)),
+        field=field_name(quantity("field", {"field": {"keyword": "OBJECT"}} | section, header)),
         proposal=_text(section, "proposal", header),
         pointing=_pointing(section.get("pointing", {}), header, span),
         obs_start=None if span is None else times.to_datetime(times.to_utc(span[0]) if is_tai else span[0]),

@@ -110,7 +110,8 @@ def test_a_wcs_we_do_not_know_is_refused(change, code):
 def test_json_keeps_comments_repetitions_long_texts_and_no_nan():
     cards = [
         "SIMPLE  =                    T", "LONG    = 'abc&'", "CONTINUE  'def' / a comment",
-        "A       =                    1", "A       =                    2 / again", "HIERARCH one long keyword = 3.5 / h", "COMMENT one", "COMMENT two",
+        "A       =                    1", "A       =                    2 / again",
+        "HIERARCH one long keyword = 3.5 / h", "COMMENT one", "COMMENT two",
         "BAD     = NaN / not a number", "UNDEF   =", "END",
     ]  # fmt: skip
     found = header.header_json(fits.Header.fromstring("".join(card.ljust(80) for card in cards)))

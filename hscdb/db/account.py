@@ -19,6 +19,7 @@ from hscdb.db.binaries import Binaries, inspect
 from hscdb.errors import InputError
 
 ELSEWHERE = Path("/var/lib/hscdb")
+_PARTS = ("bin", "lib", "share")  # of a PostgreSQL that may be moved, as those in wheels
 
 
 @dataclass(frozen=True)
@@ -142,13 +143,19 @@ def reachable(account: Account, binaries: Binaries) -> Binaries:
     """The same PostgreSQL, in a copy below /var/lib/hscdb if the account cannot run it where it is."""
     if account.uid is None or account.runs(binaries.program("postgres")):
         return binaries
+    if not all((binaries.folder.parent / name).is_dir() for name in _PARTS):
+        raise InputError(
+            f"account {account.name}: cannot run PostgreSQL {binaries.version} in {binaries.folder}. "
+            f"Set HSCDB_PGBIN to a bin folder that every user can run.",
+            code="server_permission",
+        )
     stamp = f"{binaries.folder.resolve()} {binaries.version} {(binaries.folder / 'postgres').stat().st_mtime_ns}"
     target = ELSEWHERE / f"pg-{binaries.version}-{hashlib.sha256(stamp.encode()).hexdigest()[:12]}"
     if not target.exists():
         ELSEWHERE.mkdir(mode=0o755, parents=True, exist_ok=True)
         part = ELSEWHERE / f".{target.name}-{secrets.token_hex(4)}"
         part.mkdir(mode=0o755)
-        for name in ("bin", "lib", "share"):
+        for name in _PARTS:
             shutil.copytree(binaries.folder.parent / name, part / name, symlinks=True)
         for folder, names, files in os.walk(part):
             for entry in [*names, *files]:

@@ -250,6 +250,7 @@ def test_root_changes_no_permission_on_the_way(tmp_path: Path) -> None:
 def test_binaries_that_the_account_cannot_run_are_copied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("HSCDB_PGBIN", raising=False)
     own = account.choose(Path("/"), Path("/nowhere"))
     found = account.reachable(own, binaries.find())
     closed = tmp_path / "closed"

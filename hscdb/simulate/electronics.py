@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from astropy.time import Time
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 
 from hscdb.camera.model import Camera, Ccd, Defect
 from hscdb.errors import ConfigError
@@ -153,7 +152,7 @@ def _digitize(
 
 def _drift(setup: Setup, random: np.random.Generator, n_y: int) -> Floats:
     """Change of the bias of an amplifier along the rows of one frame: an offset, a settling at the start, waves."""
-    offset, settling, *knots = random.normal(0.0, setup.bias_drift_adu, 10)
+    offset, settling, *heights = random.normal(0.0, setup.bias_drift_adu, 8)
     y = np.arange(n_y)
-    waves = CubicSpline(np.linspace(0, n_y, len(knots)), np.array(knots) * 0.3)(y)
+    waves = sum(0.3 * height / k * np.cos(np.pi * k * y / n_y) for k, height in enumerate(heights, 1))
     return np.asarray(offset + settling * np.exp(-y / 150.0) + waves)

@@ -95,10 +95,12 @@ def write_table(path: Path, name: str, rows: NDArray[np.void], units: dict[str, 
 
 
 def _map(out: Path, setup: Setup, work: list[tuple[Exposure, int]], jobs: int) -> Iterator[NDArray[np.void]]:
-    """write_frame over the work, in order; with `jobs` processes that are started afresh."""
+    """write_frame over the work, in order; with `jobs` processes, forked from one that has imported all this."""
     ones, ccds = zip(*work, strict=True) if work else ((), ())
     if jobs <= 1 or len(work) <= 1:
         yield from map(write_frame, repeat(out), repeat(setup), ones, ccds)
         return
-    with ProcessPoolExecutor(min(jobs, len(work)), multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    with ProcessPoolExecutor(min(jobs, len(work)), context) as pool:
         yield from pool.map(write_frame, repeat(out), repeat(setup), ones, ccds)

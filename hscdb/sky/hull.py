@@ -35,7 +35,8 @@ def _half(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     for x, y in points:
         while len(chain) >= 2:
             (x0, y0), (x1, y1) = chain[-2:]
-            if (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0) > 0.0:
+            # 1e-15 deg^2 is a millionth of a pixel: rounding must not make corners of points in a line.
+            if (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0) > 1e-15:
                 break
             chain.pop()
         chain.append((x, y))

@@ -168,7 +168,7 @@ def fit(
 
     Minimises sum weight (|(xi, eta) - (P(x, y), Q(x, y))|)^2 over the polynomials P, Q of total degree `order`, linear
     in their coefficients; (xi, eta) are plane coordinates about crval. P(crpix) is then moved into crval and the fit
-    repeated until nothing is left of it (two or three rounds). crpix stays as given; crval is where it falls.
+    repeated until nothing more is gained (two or three rounds). crpix stays as given; crval is where it falls.
 
     x, y    : (n,) 0-based pixels.       ra, dec : (n,) degrees.
     weight  : (n,) 1 / sigma^2 in any common unit, or None for equal weights; points with weight 0 are left out.
@@ -187,15 +187,17 @@ def fit(
     diagonal = np.abs(np.diag(r))
     if diagonal.min() < 1e-10 * diagonal.max():
         raise DataError(f"wcs: the stars lie too badly for a fit of order {order}.", code="too_few_stars")
-    plane = []
-    for _ in range(10):
+    left = np.inf
+    while True:
         target = np.stack(sphere.project(ras, decs, *crval), axis=1) * root[:, None]
         if not np.isfinite(target).all():
             raise DataError("wcs: stars 90 deg or more from the tangent point.", code="bad_wcs")
         plane = [frame.expand(polynomial.from_legendre(c, degree), crpix) for c in np.linalg.solve(r, q.T @ target).T]
         rest = plane[0][0, 0], plane[1][0, 0]
-        if np.hypot(*rest) < 1e-13:
+        # Rounding leaves some 1e-11 deg where crpix is far off the stars: moving on from there would be a random walk.
+        if np.hypot(*rest) < 1e-13 or np.hypot(*rest) > 0.1 * left:
             break
+        left = np.hypot(*rest)
         ra0, dec0 = sphere.deproject(*rest, *crval)
         crval = float(ra0), float(dec0)
     return _from_plane(plane[0], plane[1], crval, crpix)
@@ -227,7 +229,7 @@ def from_tpv(
     """The TAN-SIP WCS of a TPV header (terms PV1_k, PV2_k by k; 0-based crpix).
 
     Without radial terms the conversion is exact: the polynomials are composed with CD and expanded about the pixel
-    where they vanish, which becomes crpix; crval stays. With radial terms a SIP of order 5 or more is fitted over the
+    where they vanish, which becomes crpix; crval stays. With radial terms a SIP of order 7 is fitted over the
     frame of the given size. InputError `bad_wcs` if that size is missing or the polynomials vanish nowhere.
     """
     matrix = np.reshape(np.asarray(cd, dtype=np.float64), (2, 2))
@@ -243,7 +245,7 @@ def from_tpv(
             sums = [polynomial.evaluate(c, u, v) + tpv.radial(pv, *plane) for c, pv in ((xi, pv1), (eta, pv2))]
             return sphere.deproject(sums[0], sums[1], *crval)
 
-        return approximate(exact, width, height, crval, ((width - 1) / 2.0, (height - 1) / 2.0), max(order, 5))
+        return approximate(exact, width, height, crval, ((width - 1) / 2.0, (height - 1) / 2.0), max(order, 7))
     back = np.linalg.inv(np.array([[xi[1, 0], xi[0, 1]], [eta[1, 0], eta[0, 1]]]))
     a, b = back[0, 0] * xi + back[0, 1] * eta, back[1, 0] * xi + back[1, 1] * eta
     start = -np.array([[a[0, 0]], [b[0, 0]]])

@@ -57,8 +57,7 @@ def status(args: argparse.Namespace) -> int:
         for run in runs:
             counts = statement("run/read_progress")(connection, run_id=int(run["run_id"]))
             label = f"{run['name']} <- {run['parent']}" if run["parent"] else run["name"]
-            rows += [(label, *(row[name].item() if hasattr(row[name], "item") else row[name] for name in row.dtype.names))
-                     for row in counts]  # fmt: skip
+            rows += [(label, *row.tolist()) for row in counts]
             found = statement("run/read_failures")(connection, run_id=int(run["run_id"]), stages=None)
             failures += [(run["name"], row) for row in found]
         total = statement("run/read_totals").one(connection)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hscdb.cli import options
 from hscdb.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hscdb.run.log import Progress
 
 _ABOUT = {
     "init": (
@@ -25,7 +28,7 @@ _ABOUT = {
         "Enter a reference catalog from FITS, ECSV, CSV, Parquet or VOTable files. Presets know the columns of Gaia "
         "and Pan-STARRS1; --map names others.",
         "hscdb ingest-refcat ~/HSC gaia_dr3 gaia*.fits --preset gaia\n"
-        "  hscdb ingest-refcat ~/HSC mine stars.csv --map ra=RAJ2000 dec=DEJ2000 mag.r=rmag mag_err.r=e_rmag --epoch 2000",
+        "  hscdb ingest-refcat ~/HSC mine stars.csv --map ra=RAJ2000 dec=DEJ2000 mag.r=rmag --epoch 2000",
     ),
     "ingest-catalog": (
         "Enter source lists made elsewhere as calibrated frames, so that match, mosaic, apply and qa serve them too.",
@@ -81,7 +84,8 @@ def init(args: argparse.Namespace) -> int:
     with Repository.create(Path(args.repository), args.camera, args.dsn) as repository:
         camera = repository.camera
         print(
-            f"repository {repository.path}: camera {camera.name}, {len(camera.ccds)} ccds, {len(camera.filters)} filters"
+            f"repository {repository.path}: camera {camera.name}, "
+            f"{len(camera.ccds)} ccds, {len(camera.filters)} filters"
         )
         print(f"next: hscdb ingest {args.repository} FILES")
     return 0
@@ -147,7 +151,8 @@ class _Told:
     """Progress of files, told by a report function; made when the first one is over."""
 
     def __init__(self, label: str) -> None:
-        self.label, self.progress = label, None
+        self.label = label
+        self.progress: Progress | None = None
 
     def __call__(self, number: int, n_total: int, path: str) -> None:
         from hscdb.run.log import Progress

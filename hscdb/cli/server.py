@@ -67,10 +67,9 @@ def connect(args: argparse.Namespace) -> int:
         jar = "postgresql.jar"
         print(f"TOPCAT   topcat -classpath {jar} -Djdbc.drivers=org.postgresql.Driver")
         print(f"         then File > Load Table > SQL Query: {url}?user=hscdb, with the password above")
-        print(
-            f"STILTS   stilts -classpath {jar} -Djdbc.drivers=org.postgresql.Driver tpipe "
-            f"in='{url}?user=hscdb&password={server.password()}#SELECT * FROM frame_info' out=frames.fits"
-        )
+        source = f"{url}?user=hscdb&password={server.password()}#TABLE frame_info"
+        print(f"STILTS   stilts -classpath {jar} -Djdbc.drivers=org.postgresql.Driver tpipe")
+        print(f"         in='{source}' out=frames.fits")
     return 0
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from hscdb.cli import options
 from hscdb.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hscdb.run.config import Knob
 
 
 def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.Namespace], int]:
@@ -75,7 +79,7 @@ def _stored(args: argparse.Namespace) -> dict[str, dict[str, object]]:
         return dict(existing(connection, args.rerun)["settings"])
 
 
-def _toml(stage: str, rows: list, held: dict[str, object]) -> None:
+def _toml(stage: str, rows: list[Knob], held: dict[str, object]) -> None:
     from hscdb.cli.preview import toml
 
     print(f"[{stage}]")

@@ -77,8 +77,8 @@ def simulate(args: argparse.Namespace) -> int:
         progress[0].step()
 
     counts = write(Path(args.out), setup, args.jobs, report)
-    for each in progress:
-        each.close()
+    for bar in progress:
+        bar.close()
     print("  ".join(f"{name}={count}" for name, count in counts.items()))
     return 0
 

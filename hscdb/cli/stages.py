@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hscdb.cli import options
@@ -11,7 +12,6 @@ from hscdb.errors import ConfigError
 
 if TYPE_CHECKING:
     from hscdb.run.repository import Repository
-    from hscdb.run.rerun import Run
     from hscdb.run.stage import Stage
 
 KINDS = {
@@ -21,7 +21,7 @@ KINDS = {
 }
 _ABOUT = {
     "master": "Combine raw bias, dark or flat frames into masters, valid for the nights around theirs.",
-    "isr": "Remove the instrument's signature from raw frames: overscan, bias, linearity, crosstalk, dark, flat, defects.",
+    "isr": "Remove the instrument's signature from raw frames: overscan, bias, linearity, crosstalk, dark, flat, ...",
     "detect": "Find and measure the sources of each frame; writes CORR- and SRC- files and rows of source.",
     "calibrate": "First WCS and zero point of each frame from the reference catalogs.",
     "skymap": "Define tracts and patches and link the calibrated frames to them.",
@@ -100,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
 def perform(repository: Repository, names: list[str], args: argparse.Namespace, selection: Any, words: Any) -> int:
     """Run stages by name with parsed arguments; the exit status. `words` are the stage's own (Work.options)."""
     from hscdb.cli import preview, show
+    from hscdb.db.where import frames
     from hscdb.pipeline import load
     from hscdb.run.config import resolve
     from hscdb.run.execute import Command
@@ -108,8 +109,9 @@ def perform(repository: Repository, names: list[str], args: argparse.Namespace, 
     stages = [load(name) for name in names]
     configs = all_configs()
     spoken = options.flat(args.config)
+    files = [Path(word) for word in options.flat(args.configfile)]
     settings = resolve(
-        configs, repository=repository.settings, files=options.flat(args.configfile), words=spoken,
+        configs, repository=repository.settings, files=files, words=spoken,
         stage=names[0] if len(names) == 1 else None,
     )  # fmt: skip
     shown = list(args.show or []) + (["data"] if args.dry_run else [])
@@ -122,11 +124,14 @@ def perform(repository: Repository, names: list[str], args: argparse.Namespace, 
         raise ConfigError(
             f"hscdb {args.name}: no output rerun named. Add --rerun NAME (a new name makes a new run).", code="no_rerun"
         )
+    # What can be refused is refused before a run is made.
+    calib = calib_run(repository, args.calib) if names != ["master"] else None
+    if selection.where is not None:
+        frames(repository.engine, selection.where)
     said = {name for name, history in settings.history.items() if history[-1][0] not in ("default", "hscdb.toml")}
     opened = open_run(
         repository.engine, word, settings, names, spoken=dict.fromkeys(said), is_clobber=args.clobber_config
     )
-    calib = calib_run(repository, args.calib, opened) if names != ["master"] else None
     result = Command(
         repository, opened, stages, selection, jobs=args.jobs, is_redo=args.redo, options=words, calib_run_id=calib,
         dask=args.dask,
@@ -144,8 +149,6 @@ def all_configs() -> dict[str, type]:
 
 def rerun_word(args: argparse.Namespace, names: list[str]) -> str | None:
     """What --rerun or --output names; masters go to run `calib` unless told otherwise."""
-    from pathlib import Path
-
     if args.rerun and args.output:
         raise ConfigError("--rerun and --output name the same thing. Give one of them.", code="usage")
     if args.output:
@@ -159,10 +162,8 @@ def rerun_word(args: argparse.Namespace, names: list[str]) -> str | None:
     return args.rerun or ("calib" if names == ["master"] else None)
 
 
-def calib_run(repository: Repository, word: str | None, run: Run) -> int | None:
+def calib_run(repository: Repository, word: str | None) -> int | None:
     """Number of the run with the masters: --calib RUN (hscPipe's --calib REPO/CALIB means `calib`), else `calib`."""
-    from pathlib import Path
-
     from hscdb.db.engine import transaction
     from hscdb.run.rerun import existing, find_run
 

@@ -61,17 +61,27 @@ def one(word: str) -> object:
 )
 def test_words_are_typed_by_the_declaration(word: str, wanted: object) -> None:
     got = one(word)
-    assert got == wanted and type(got) is type(wanted)
+    assert got == wanted
+    assert type(got) is type(wanted)
 
 
 @pytest.mark.parametrize(
     "word",
-    ["radius_arcsec=wide", "radius_arcsec=nan", "n_visit_min=2.5", "do_flat=maybe", "box=1,2,3", "box=1,b", "model=cubic"],
+    [
+        "radius_arcsec=wide",
+        "radius_arcsec=nan",
+        "n_visit_min=2.5",
+        "do_flat=maybe",
+        "box=1,2,3",
+        "box=1,b",
+        "model=cubic",
+    ],
 )
 def test_a_value_of_another_type_is_refused(word: str) -> None:
     with pytest.raises(ConfigError) as caught:
         one(word)
-    assert caught.value.code == "bad_setting" and word.partition("=")[0] in str(caught.value)
+    assert caught.value.code == "bad_setting"
+    assert word.partition("=")[0] in str(caught.value)
 
 
 def test_unknown_names_tell_the_nearest_and_the_legal_ones() -> None:

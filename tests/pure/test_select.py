@@ -63,11 +63,16 @@ def test_a_patch_is_text() -> None:
 
 
 def test_several_ids_add_up_and_bare_id_is_everything() -> None:
-    assert [sorted(each) for each in select.parse([["visit=1"], ["ccd=2", "visit=3"]]).ids] == [["visit"], ["ccd", "visit"]]
+    assert [sorted(each) for each in select.parse([["visit=1"], ["ccd=2", "visit=3"]]).ids] == [
+        ["visit"],
+        ["ccd", "visit"],
+    ]
     for everything in (select.parse([[]]), select.parse(None), select.parse([])):
-        assert everything.ids == ({},) and not everything.is_given
+        assert everything.ids == ({},)
+        assert not everything.is_given
     assert not select.parse([["visit=1"], []]).is_given
-    assert select.parse([["visit=1"]]).is_given and select.parse(None, "ccd = 3").is_given
+    assert select.parse([["visit=1"]]).is_given
+    assert select.parse(None, "ccd = 3").is_given
 
 
 def test_an_alias_and_its_key_are_the_same_key() -> None:
@@ -95,7 +100,8 @@ def test_an_alias_and_its_key_are_the_same_key() -> None:
 def test_what_is_wrong_is_said(word: str, code: str, text: str) -> None:
     with pytest.raises(ConfigError, match=text) as caught:
         ids(word)
-    assert caught.value.code == code and caught.value.exit_status == 2
+    assert caught.value.code == code
+    assert caught.value.exit_status == 2
 
 
 def test_a_key_given_twice_is_an_error() -> None:

@@ -5,7 +5,8 @@ All of it is SQL (sql/match); this file only says in which order. The groups do 
 1. Seeds: the clearest detection of each small cube of space, where no cube within the radius was seen more often.
 2. Each seed takes the nearest detection of each visit, if no other seed is nearer to it. What is left makes seeds
    again, until nothing is left.
-3. The groups' mean places are the new centers, and all detections are dealt out once more; twice.
+3. The groups' mean places are the new centers, those too near to a richer one left out, and all detections are dealt
+   out once more; twice.
 
 So a star has at most one detection of each visit, every detection lies within the radius of the mean of its star, and
 nothing is linked through a third.
@@ -13,9 +14,6 @@ nothing is linked through a third.
 
 from dataclasses import dataclass
 from math import radians, sin
-from typing import Any
-
-from sqlalchemy import Connection
 
 from hscdb.db.queries import query
 from hscdb.errors import DataError
@@ -28,6 +26,7 @@ insert_frames = query("match/insert_frames")
 read_frames = query("match/read_frames")
 insert_observations = query("match/insert_observations")
 delete_duplicates = query("match/delete_duplicates")
+delete_shadows = query("match/delete_shadows")
 insert_seeds = query("match/insert_seeds")
 link_observations = query("match/link_observations")
 insert_means = query("match/insert_means")
@@ -56,6 +55,12 @@ BAD_FLAGS = (
 # Rounds of seeds: one deals out all but the crowded places; what is left after eight stays single.
 _N_ROUND = 8
 _N_CENTERING = 2
+# How often one visit may hold a detection, beyond which copies stay: each round halves them.
+_N_COPY = 5
+# Parts of the radius. Nearer detections of one CCD are one source listed twice (none is resolved at 0.1 arcsec); nearer
+# centers are one star whose extra detections are shadows: positions of a star scatter by as much.
+_SAME = 0.1
+_SHADOW = 0.5
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ def run(work: Work, config: Config) -> Funnel:
     connection, tract, filter = work.connection, work.unit["tract"], work.unit["filter"]
     replace_work(connection)
     funnel = _select(work, config)
-    n_pass = _group(connection, config, funnel)
+    n_pass = _group(work, config, funnel)
     link_refs(
         connection,
         radius_arcsec=config.ref_radius_arcsec,
@@ -149,9 +154,12 @@ def _select(work: Work, config: Config) -> Funnel:
         side=_sides(config)["side"],
     )
     mark_filled(connection, work_table="match_observation")
-    n_duplicate = 0
-    if not config.is_per_frame:
-        n_duplicate = delete_duplicates(connection, **_sides(config))
+    sides, n_duplicate = _sides(config), 0
+    for _ in range(_N_COPY):
+        n_now = delete_duplicates(connection, **sides, same_chord=sides["chord"] * _SAME)
+        n_duplicate += n_now
+        if n_now == 0:
+            break
     return {
         "n_frame": len(frames),
         "n_visit": len(visits),
@@ -169,9 +177,9 @@ def _sides(config: Config) -> dict[str, float]:
     return {"chord": chord, "side": max(10.0 * chord, 1e-6)}
 
 
-def _group(connection: Connection, config: Config, funnel: dict[str, Any]) -> int:
+def _group(work: Work, config: Config, funnel: Funnel) -> int:
     """Group the detections; returns the last pass, whose links are the stars' members."""
-    sides = _sides(config)
+    connection, sides = work.connection, _sides(config)
     fine_side = max(sides["chord"] / 2.0, 1e-6)
     n_free = funnel["n_observation"]
     number = 0
@@ -188,6 +196,7 @@ def _group(connection: Connection, config: Config, funnel: dict[str, Any]) -> in
         number += 1
         insert_means(connection, **{"pass": number}, from_pass=first)
         mark_filled(connection, work_table="match_center")
+        delete_shadows(connection, **sides, **{"pass": number}, shadow_chord=sides["chord"] * _SHADOW)
         link_observations(connection, **sides, **{"pass": number}, taken_from=number)
         mark_filled(connection, work_table="match_link")
         first = number

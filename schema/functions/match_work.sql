@@ -35,11 +35,12 @@ BEGIN
     ) ON COMMIT DROP;
     -- Centers of groups: of each pass, named by the number of the seed they grew from.
     CREATE TEMP TABLE match_center (
-        pass  integer          NOT NULL,
-        star  integer          NOT NULL,
-        x     double precision NOT NULL,
-        y     double precision NOT NULL,
-        z     double precision NOT NULL
+        pass     integer          NOT NULL,
+        star     integer          NOT NULL,
+        n_epoch  integer          NOT NULL,
+        x        double precision NOT NULL,
+        y        double precision NOT NULL,
+        z        double precision NOT NULL
     ) ON COMMIT DROP;
     CREATE TEMP TABLE match_link (
         pass       integer          NOT NULL,

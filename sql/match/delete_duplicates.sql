@@ -1,6 +1,7 @@
--- Of two detections of one epoch in different CCDs that are each other's nearest, leave the brighter against the noise.
--- Overlapping CCDs, or crops of one image, see the same star twice; two detections of one CCD are two objects.
--- params:  chord double precision, side double precision
+-- Of two detections of one star in one epoch that are each other's nearest, leave the brighter against the noise.
+-- Overlapping CCDs, or crops of one image, see a star twice: within the radius that is one star. In one CCD it is so only
+-- where a catalog lists a source twice: no detector takes apart what is nearer than :same_chord.
+-- params:  chord double precision, same_chord double precision, side double precision
 -- returns: count
 -- needs:   match/replace_work
 WITH pair AS MATERIALIZED (
@@ -15,8 +16,9 @@ WITH pair AS MATERIALIZED (
        AND b.cell = match_cell(a.x - :chord, a.y - :chord, a.z - :chord, CAST(:side AS double precision))
                   + (CAST(o.i AS bigint) << 42) + (CAST(o.j AS bigint) << 21) + o.k
      CROSS JOIN LATERAL (SELECT (a.x - b.x) * (a.x - b.x) + (a.y - b.y) * (a.y - b.y) + (a.z - b.z) * (a.z - b.z) AS chord2) AS n
-     WHERE a.ccd <> b.ccd
-       AND n.chord2 <= :chord * CAST(:chord AS double precision)
+     WHERE a.number <> b.number
+       AND n.chord2 <= CASE WHEN a.ccd = b.ccd THEN :same_chord * CAST(:same_chord AS double precision)
+                            ELSE :chord * CAST(:chord AS double precision) END
        AND (o.i = 0 OR floor((a.x + :chord + 1) / :side) > floor((a.x - :chord + 1) / :side))
        AND (o.j = 0 OR floor((a.y + :chord + 1) / :side) > floor((a.y - :chord + 1) / :side))
        AND (o.k = 0 OR floor((a.z + :chord + 1) / :side) > floor((a.z - :chord + 1) / :side))

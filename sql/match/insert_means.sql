@@ -2,10 +2,11 @@
 -- params:  pass integer, from_pass integer
 -- returns: count
 -- needs:   match/replace_work
-INSERT INTO match_center (pass, star, x, y, z)
-SELECT :pass, m.star, m.x / m.length, m.y / m.length, m.z / m.length
-  FROM (SELECT s.star, s.x, s.y, s.z, sqrt(s.x * s.x + s.y * s.y + s.z * s.z) AS length
+INSERT INTO match_center (pass, star, n_epoch, x, y, z)
+SELECT :pass, m.star, m.n_epoch, m.x / m.length, m.y / m.length, m.z / m.length
+  FROM (SELECT s.star, s.n_epoch, s.x, s.y, s.z, sqrt(s.x * s.x + s.y * s.y + s.z * s.z) AS length
           FROM (SELECT l.star,
+                       count(*) AS n_epoch,
                        -- the same sum whatever the order of rows: reruns give equal places to the last bit
                        sum(o.x ORDER BY l.epoch) AS x,
                        sum(o.y ORDER BY l.epoch) AS y,

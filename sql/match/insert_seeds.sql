@@ -22,14 +22,14 @@ WITH free AS MATERIALIZED (
       JOIN best AS b
         ON b.cell = match_cell(a.x - :chord, a.y - :chord, a.z - :chord, CAST(:side AS double precision))
                   + (CAST(o.i AS bigint) << 42) + (CAST(o.j AS bigint) << 21) + o.k
-     WHERE (b.n_epoch, b.snr, -b.number) > (a.n_epoch, a.snr, -a.number)
+     WHERE (b.n_epoch, b.snr, b.x, b.y, b.z, -b.number) > (a.n_epoch, a.snr, a.x, a.y, a.z, -a.number)
        AND (a.x - b.x) * (a.x - b.x) + (a.y - b.y) * (a.y - b.y) + (a.z - b.z) * (a.z - b.z)
            <= :chord * CAST(:chord AS double precision)
        AND (o.i = 0 OR floor((a.x + :chord + 1) / :side) > floor((a.x - :chord + 1) / :side))
        AND (o.j = 0 OR floor((a.y + :chord + 1) / :side) > floor((a.y - :chord + 1) / :side))
        AND (o.k = 0 OR floor((a.z + :chord + 1) / :side) > floor((a.z - :chord + 1) / :side))
 )
-INSERT INTO match_center (pass, star, x, y, z)
-SELECT :pass, b.number, b.x, b.y, b.z
+INSERT INTO match_center (pass, star, n_epoch, x, y, z)
+SELECT :pass, b.number, b.n_epoch, b.x, b.y, b.z
   FROM best AS b
  WHERE NOT EXISTS (SELECT 1 FROM beaten AS w WHERE w.number = b.number);

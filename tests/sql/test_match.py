@@ -85,11 +85,30 @@ def test_overlapping_ccds_give_one_detection_of_a_visit(connection):
 
 
 def test_two_detections_of_one_ccd_are_no_duplicates(connection):
-    at = near(5.0, 5.0, [0.0, 0.5, 0.0, 0.5], [0.0, 0.0, 0.01, 0.01])
+    at = near(5.0, 5.0, [0.0, 0.7, 0.0, 0.7], [0.0, 0.0, 0.01, 0.01])
     world = fill(connection, observations([1, 1, 2, 2], *at, err=[10.0, 5.0, 10.0, 20.0]))
     funnel, task = match(connection, world)
     assert funnel["n_duplicate"] == 0
     assert len(groups(connection, task)) == 2
+
+
+def test_a_source_listed_twice_does_not_split_its_star(connection):
+    # as in HSC's matched catalogs: visit 2 holds the same row twice, once more than visit 1
+    at = near(320.7, -0.4, [0.0, 0.02, 0.02, 0.02], [0.0, 0.0, 0.0, 0.01])
+    world = fill(connection, observations([1, 2, 2, 2], *at))
+    funnel, task = match(connection, world)
+    assert list(groups(connection, task).values()) == [sorted(world.source_id[:2])]
+    assert funnel["n_duplicate"] == 2
+    assert not stars(connection, task)[0].is_ambiguous
+
+
+def test_a_shadow_does_not_take_detections_from_a_star(connection):
+    # a second detection 0.3" off in two of five visits makes no star of its own, and leaves the star whole
+    at = near(320.7, -0.4, [0.0, 0.02, 0.01, 0.0, 0.01, 0.3, 0.31], np.zeros(7))
+    world = fill(connection, observations([1, 2, 3, 4, 5, 4, 5], *at))
+    _, task = match(connection, world)
+    assert list(groups(connection, task).values()) == [sorted(world.source_id[:5])]
+    assert stars(connection, task)[0].is_ambiguous
 
 
 def test_a_star_needs_two_visits_or_a_reference_star(connection):
@@ -196,10 +215,11 @@ def twin(rows, source_id, radius=1.0, n_min=2):
     place = sphere.unit_vector(rows["ra"], rows["dec"])
     snr = rows["flux"] / rows["err"]
     chord = 2 * np.sin(np.radians(radius / 3600) / 2)
-    chord2 = ((place[:, None] - place[None]) ** 2).sum(axis=2)
-    keep = resolve(rows, source_id, snr, chord2, chord)
+    keep = np.arange(len(rows))
+    for _ in range(5):
+        keep = keep[resolve(rows[keep], source_id[keep], snr[keep], apart2(place[keep]), chord)]
     place, snr, ids, visit = place[keep], snr[keep], source_id[keep], rows["visit"][keep]
-    chord2 = chord2[np.ix_(keep, keep)]
+    chord2 = apart2(place)
     fine = [tuple(cell) for cell in np.floor((place + 1) / (chord / 2)).astype(int)]
     free, centers = set(range(len(ids))), {}
     for _ in range(8):
@@ -207,7 +227,7 @@ def twin(rows, source_id, radius=1.0, n_min=2):
         for k in free:
             cells.setdefault(fine[k], []).append(k)
         best = {max(c, key=lambda k: (snr[k], -ids[k])): len({visit[k] for k in c}) for c in cells.values()}
-        rank = {k: (n, snr[k], -ids[k]) for k, n in best.items()}
+        rank = {k: (n, snr[k], *place[k], -ids[k]) for k, n in best.items()}
         seeds = [k for k in best if not any(rank[j] > rank[k] and chord2[j, k] <= chord**2 for j in best)]
         linked = deal({ids[k]: place[k] for k in seeds}, place, ids, visit, sorted(free), chord)
         centers |= linked
@@ -217,7 +237,8 @@ def twin(rows, source_id, radius=1.0, n_min=2):
     for _ in range(2):
         means = {star: place[members].sum(axis=0) for star, members in centers.items()}
         means = {star: mean / np.linalg.norm(mean) for star, mean in means.items()}
-        centers = deal(means, place, ids, visit, range(len(ids)), chord)
+        counts = {star: len(members) for star, members in centers.items()}
+        centers = deal(without_shadows(means, counts, chord), place, ids, visit, range(len(ids)), chord)
     groups, ambiguous = [], {}
     for members in centers.values():
         if len(members) < n_min:
@@ -229,10 +250,29 @@ def twin(rows, source_id, radius=1.0, n_min=2):
     return groups, ambiguous
 
 
+def apart2(place):
+    """Matrix of squared chords."""
+    return ((place[:, None] - place[None]) ** 2).sum(axis=2)
+
+
+def without_shadows(means, counts, chord):
+    """Centers that are not too near to a richer one."""
+    names = list(means)
+    chord2 = apart2(np.array([means[name] for name in names]))
+    rank = [(counts[name], *means[name], -name) for name in names]
+
+    def hides(i, j):
+        reach = chord if counts[names[i]] == 1 and counts[names[j]] > 1 else chord / 2
+        return rank[j] > rank[i] and chord2[i, j] <= reach**2
+
+    return {name: means[name] for i, name in enumerate(names) if not any(hides(i, j) for j in range(len(names)))}
+
+
 def resolve(rows, source_id, snr, chord2, chord):
-    """Indices that stay when duplicates in other CCDs of the same visit are removed."""
+    """Indices that stay when the worse one of each mutually nearest pair of copies in a visit is removed."""
     n = len(rows)
-    strange = (rows["visit"][:, None] != rows["visit"]) | (rows["ccd"][:, None] == rows["ccd"]) | (chord2 > chord**2)
+    reach = np.where(rows["ccd"][:, None] == rows["ccd"], 0.1 * chord, chord)
+    strange = (rows["visit"][:, None] != rows["visit"]) | (chord2 > reach**2) | np.eye(n, dtype=bool)
     apart = np.where(strange, np.inf, chord2)
     nearest = [min(range(n), key=lambda j: (apart[i, j], source_id[j])) for i in range(n)]
     worse = {

@@ -59,5 +59,5 @@ COMMENT ON TABLE  master_input            IS 'The frames a master was built from
 COMMENT ON COLUMN master_input.master_id  IS '[-] {meta.id} master';
 COMMENT ON COLUMN master_input.visit      IS '[-] {meta.id;obs} visit';
 COMMENT ON COLUMN master_input.ccd        IS '[-] {meta.id;instr.det} CCD';
-COMMENT ON COLUMN master_input.mean_level IS '[electron] {stat.mean} median of the frame';
+COMMENT ON COLUMN master_input.mean_level IS '[electron] {stat.mean} median of the frame; adu for a bias';
 COMMENT ON COLUMN master_input.weight     IS '[-] {stat.weight} what the frame was divided by: seconds (dark), electrons at the mean of the mosaic (flat), 1 (bias)';

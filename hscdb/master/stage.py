@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,15 +125,19 @@ def _reader(
     def read(row: Any) -> Image:
         path, hdu = work.repository / str(row["path"]).partition("#")[0], int(row["hdu"])
         own = raw.ccd_in(work.camera, ccd, headers.read_header(path, hdu))
+        own = own if is_lit else _in_adu(own)
         adu = frame.to_adu(raw.read_raw(path, hdu, own), own, steps, pixels["bias"], bad)
-        image = frame.to_electrons(adu, work.camera, own, steps, pixels["dark"], _seconds(row["dark_s"]))
-        if kind == "bias":
-            for amp in own.amplifiers:
-                image.data[amp.box.slices] /= np.float32(amp.gain_e_per_adu)
-                image.variance[amp.box.slices] /= np.float32(amp.gain_e_per_adu**2)
-        return image
+        return frame.to_electrons(adu, work.camera, own, steps, pixels["dark"], _seconds(row["dark_s"]))
 
     return read
+
+
+def _in_adu(ccd: Ccd) -> Ccd:
+    """The ccd with one electron per adu."""
+    amps = [
+        replace(amp, gain_e_per_adu=1.0, read_noise_e=amp.read_noise_e / amp.gain_e_per_adu) for amp in ccd.amplifiers
+    ]
+    return replace(ccd, amplifiers=tuple(amps))
 
 
 def _seconds(given: Any) -> float:
@@ -185,7 +189,7 @@ def _combined(
     scales: npt.NDArray[np.float64],
     shape: tuple[int, int],
 ) -> tuple[npt.NDArray[np.int64], combine.Stack, npt.NDArray[np.float64]]:
-    """Stack the frames with a usable scale. Returns their indices, the stack and their median levels [electron]."""
+    """Stack the frames with a usable scale. Returns their indices, the stack and their median levels."""
     used = np.flatnonzero(np.isfinite(scales) & (scales > 0))
     if not used.size:
         raise DataError(f"master {kind}: no frame has a level to divide by. Are these {kind}s?", code="no_flat_level")

@@ -115,6 +115,13 @@ def test_masters_are_what_the_frames_were_made_with(full: Repository) -> None:
         scale.append(np.nanmedian(flat / frame.flat_light(SETUP, camera, camera.ccds[ccd], lamp)))
     assert np.mean([np.nanmean(found["flat", ccd]) for ccd in range(4)]) == pytest.approx(1, abs=0.01)
     np.testing.assert_allclose(scale / np.mean(scale), 1, atol=1e-3)  # ccds keep their relative response
+    clipped = rows(full, "SELECT split_part(data_id, ' ', 1), max(CAST(funnel ->> 'n_pixel_rejected' AS integer))"
+                         " FROM task WHERE stage = 'master' GROUP BY 1 ORDER BY 1")  # fmt: skip
+    # 4 sigma of 3 or 4 frames about the middle of them; the darks also lose their cosmic rays
+    assert [kind for kind, _ in clipped] == ["kind=bias", "kind=dark", "kind=flat"]
+    assert clipped[0][1] < 1e-3 * 3 * 512**2
+    assert clipped[2][1] < 1e-3 * 3 * 512**2
+    assert 1000 < clipped[1][1] < 0.1 * 4 * 512**2
     inputs = rows(full, "SELECT kind, count(*), min(weight), max(weight), min(i.mean_level) FROM master_input AS i"
                         " JOIN master USING (master_id) JOIN master_kind USING (master_kind_id)"
                         " GROUP BY kind ORDER BY kind")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Frames whose sources are known: stars of a varying Moffat PSF, galaxies, cosmic rays, sky; for tests and benchmarks."""
+"""Frames whose sources are known: stars of a varying Moffat PSF, galaxies, cosmic rays, sky; for tests and bench."""
 
 from dataclasses import dataclass
 

@@ -10,7 +10,7 @@ STEP_MAX = 0.5  # pix, largest single step
 TOLERANCE = 2e-4  # pix; a fiftieth of the photon noise at S/N 100
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def solve3(a, b, out):
     """Solve the symmetric 3 x 3 system a out = b, and overwrite a by its inverse. False if it is singular."""
     c00 = a[1, 1] * a[2, 2] - a[1, 2] * a[1, 2]
@@ -33,7 +33,37 @@ def solve3(a, b, out):
     return True
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+def _covariance(variance, mask, reject, space, sky_variance, photon, flux, ix, iy, half, a, result):
+    """Fill result[3:7] with (J^T W J)^-1 (J^T W V W J) (J^T W J)^-1, V from the variance plane; a = (J^T W J)^-1."""
+    ny, nx = variance.shape
+    m = 2 * half + 1
+    vxx = vyy = vxy = vff = 0.0
+    for j in range(m):
+        jj = iy - half + j
+        for i in range(m):
+            ii = ix - half + i
+            if jj < 0 or jj >= ny or ii < 0 or ii >= nx or mask[jj, ii] & reject:
+                continue
+            p = space[0, j, i]
+            w = 1.0 / (sky_variance + photon * max(flux * p, 0.0))
+            gx = flux * space[1, j, i]
+            gy = flux * space[2, j, i]
+            hf = w * (a[0, 0] * p + a[0, 1] * gx + a[0, 2] * gy)
+            hx = w * (a[1, 0] * p + a[1, 1] * gx + a[1, 2] * gy)
+            hy = w * (a[2, 0] * p + a[2, 1] * gx + a[2, 2] * gy)
+            v = variance[jj, ii]
+            vff += hf * hf * v
+            vxx += hx * hx * v
+            vyy += hy * hy * v
+            vxy += hx * hy * v
+    result[3] = vxx
+    result[4] = vyy
+    result[5] = vxy
+    result[6] = vff
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def fit_star(image, variance, mask, reject, stamp, sky_variance, photon, x, y, half, shift_max, space, result):
     """Fit flux and position of a star near (x, y) by Gauss-Newton.
 
@@ -54,13 +84,14 @@ def fit_star(image, variance, mask, reject, stamp, sky_variance, photon, x, y, h
     a = np.empty((3, 3))
     b = np.empty(3)
     step = np.empty(3)
-    g = np.empty(3)
     cx = x
     cy = y
     ix = int(np.floor(cx + 0.5))
     iy = int(np.floor(cy + 0.5))
     flux = 0.0
     status = 1
+    use_all = False
+    turn = 0
     for turn in range(N_ITERATION):
         # the window follows late, lest a star between two pixels make it jump to and fro for ever
         if turn == 0 or abs(cx - ix) > 0.7 or abs(cy - iy) > 0.7:
@@ -68,7 +99,7 @@ def fit_star(image, variance, mask, reject, stamp, sky_variance, photon, x, y, h
             iy = int(np.floor(cy + 0.5))
         shift_core(stamp, cx - ix, cy - iy, half, value, slope_x, slope_y, scratch)
         use_all = False
-        for attempt in range(2):
+        for _ in range(2):
             a[:] = 0.0
             b[:] = 0.0
             seen = 0.0
@@ -120,37 +151,11 @@ def fit_star(image, variance, mask, reject, stamp, sky_variance, photon, x, y, h
         if largest < TOLERANCE or largest * largest < 1e-3 * min(a[1, 1], a[2, 2]):
             status = 0
             break
-    # covariance: (J^T W J)^-1 (J^T W V W J) (J^T W J)^-1, V from the variance plane
-    vxx = vyy = vxy = vff = 0.0
-    for j in range(m):
-        jj = iy - half + j
-        for i in range(m):
-            ii = ix - half + i
-            if jj < 0 or jj >= ny or ii < 0 or ii >= nx:
-                continue
-            if mask[jj, ii] & reject and not use_all:
-                continue
-            p = value[j, i]
-            w = 1.0 / (sky_variance + photon * max(flux * p, 0.0))
-            g[0] = w * p
-            g[1] = w * flux * slope_x[j, i]
-            g[2] = w * flux * slope_y[j, i]
-            hf = a[0, 0] * g[0] + a[0, 1] * g[1] + a[0, 2] * g[2]
-            hx = a[1, 0] * g[0] + a[1, 1] * g[1] + a[1, 2] * g[2]
-            hy = a[2, 0] * g[0] + a[2, 1] * g[1] + a[2, 2] * g[2]
-            v = variance[jj, ii]
-            vff += hf * hf * v
-            vxx += hx * hx * v
-            vyy += hy * hy * v
-            vxy += hx * hy * v
     result[0] = cx
     result[1] = cy
     result[2] = flux
-    result[3] = vxx
-    result[4] = vyy
-    result[5] = vxy
-    result[6] = vff
     result[7] = turn
+    _covariance(variance, mask, 0 if use_all else reject, space, sky_variance, photon, flux, ix, iy, half, a, result)
     return status
 
 

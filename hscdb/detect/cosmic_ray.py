@@ -9,7 +9,7 @@ from hscdb.image import mask as planes
 SPOILT = int(planes.word("BAD", "SAT", "INTRP", "NO_DATA", "UNMASKEDNAN"))
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _is_sharp(data, variance, j, i, n_sigma, c1, ratio_x, ratio_y, ratio_d):
     """Conditions 2 and 3 at a pixel: higher than the mean of two opposite neighbours, and sharper than the PSF."""
     v = data[j, i]
@@ -41,7 +41,7 @@ def _is_sharp(data, variance, j, i, n_sigma, c1, ratio_x, ratio_y, ratio_d):
     return high and sharp
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _replace(data, state, j, i):
     """Mean of the neighbours of a pixel that are not hit themselves; of the wider ring if all are."""
     ny, nx = data.shape
@@ -60,7 +60,7 @@ def _replace(data, state, j, i):
     return 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _seek(data, variance, mask, spoilt, n_sigma, c1, ratios, state, index, value):
     """First pass over the frame: list the sharp pixels with their values, and replace each at once."""
     ny, nx = data.shape
@@ -84,7 +84,7 @@ def _seek(data, variance, mask, spoilt, n_sigma, c1, ratios, state, index, value
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _spread(data, variance, mask, spoilt, n_sigma, ratios, n_pass, state, index, value, n):
     """Grow the hits: their neighbours need half the height and no margin."""
     ny, nx = data.shape
@@ -114,7 +114,7 @@ def _spread(data, variance, mask, spoilt, n_sigma, ratios, n_pass, state, index,
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _group(data, mask, state, index, value, n, sum_min, set_bits):
     """Join hits that touch; drop (and restore) those of too little charge; mask and fill the others.
 
@@ -182,18 +182,16 @@ def remove(
     data, variance, mask : background-subtracted frame, changed in place.
     stamp   : PSF (n, n); a pixel is a hit where it is sharper than c2 times the PSF.
     n_sigma : height above the mean of two opposite neighbours (minSigma). sum_min : least charge [e] (min_DN 150 adu).
-    c1, c2  : hscPipe's cond3_fac and cond3_fac2 (framework values; HSC's 0.4 finds 86 % instead of 97 % at 0.4 arcsec). n_grow:
-              passes of growth; a track's faint end is longer than hscPipe's 3. Found pixels are counted up to n_pixel_max.
+    c1, c2  : hscPipe's cond3_fac and cond3_fac2, its framework values: HSC's c2 = 0.4 finds 86 % of the pixels above
+              5 sigma at 0.4 arcsec seeing, 0.6 finds 97 %, and with the frame's own PSF no star is hit.
+    n_grow  : passes of growth; the faint end of a track is longer than hscPipe's 3. n_pixel_max : most pixels found.
     """
     half = stamp.shape[0] // 2
     core = stamp[half, half]
-    ratios = c2 / core * np.array(
-        [
-            0.5 * (stamp[half, half - 1] + stamp[half, half + 1]),
-            0.5 * (stamp[half - 1, half] + stamp[half + 1, half]),
-            0.25 * (stamp[half - 1, half - 1] + stamp[half + 1, half + 1] + stamp[half - 1, half + 1] + stamp[half + 1, half - 1]),
-        ]
-    )
+    along_x = stamp[half, half - 1] + stamp[half, half + 1]
+    along_y = stamp[half - 1, half] + stamp[half + 1, half]
+    corners = stamp[half - 1 : half + 2 : 2, half - 1 : half + 2 : 2].sum()
+    ratios = c2 / core * np.array([along_x / 2, along_y / 2, corners / 4])
     state = np.zeros(data.shape, np.uint8)
     room = min(n_pixel_max, max(data.size // 8, 1000))
     index, value = np.empty(room, np.int64), np.empty(room, np.float32)

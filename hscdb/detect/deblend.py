@@ -35,7 +35,7 @@ class Children:
     is_psf: npt.NDArray[np.bool_]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _model_stars(residual, variance, stamps, x, y, flux, n_sweep, half_core, chi2, snr):
     """Fit PSFs to all peaks of the blends together, by sweeps over the residual image (Gauss-Seidel).
 
@@ -56,7 +56,7 @@ def _model_stars(residual, variance, stamps, x, y, flux, n_sweep, half_core, chi
             ix = int(np.floor(x[k] + 0.5))
             iy = int(np.floor(y[k] + 0.5))
             shift_core(stamps[k], x[k] - ix, y[k] - iy, half, value, slope_x, slope_y, scratch)
-            a00 = a01 = a02 = a11 = a22 = b0 = b1 = b2 = 0.0
+            a00 = a11 = a22 = b0 = b1 = b2 = 0.0
             total = 0.0
             noise = 0.0
             n = 0
@@ -110,7 +110,7 @@ def _model_stars(residual, variance, stamps, x, y, flux, n_sweep, half_core, chi
                         residual[iy + j, ix + i] -= new_flux * value[j + half, i + half]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _templates(residual, basin, blend_of, blend, stamps, x, y, flux, is_psf, box, start, share, total):
     """Fill the templates of all children into `share`, their sum into `total` (a frame of zeros on entry)."""
     ny, nx = residual.shape
@@ -149,7 +149,7 @@ def _templates(residual, basin, blend_of, blend, stamps, x, y, flux, is_psf, box
                 at += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _divide(basin, member, box, start, share, total):
     """Turn templates into shares; a pixel without any template goes to the peak whose basin it is in."""
     for k in range(len(member)):

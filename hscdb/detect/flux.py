@@ -10,7 +10,7 @@ KRON_FACTOR = 2.5  # aperture in Kron radii (nRadiusForFlux)
 KRON_LARGEST = 60.0  # pix
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _inside(dx, dy, radius, strips):
     """Part of the unit pixel at (dx, dy) from the centre that lies inside the circle."""
     r = np.sqrt(dx * dx + dy * dy)
@@ -30,7 +30,7 @@ def _inside(dx, dy, radius, strips):
     return total / strips
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def circles(image, variance, x, y, radii, flux, error):
     """Fill flux and error (n_radius,) of the circles about (x, y); NaN where a circle leaves the frame.
 
@@ -95,7 +95,7 @@ def circles(image, variance, x, y, radii, flux, error):
             flux[k] = np.nan
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def _ellipse_sums(image, variance, x, y, a, b, c, scale, limit, is_moment, sums):
     """Sums over pixels of elliptical radius r = scale * rho below `limit`: of I, r I and V."""
     ny, nx = image.shape
@@ -119,7 +119,7 @@ def _ellipse_sums(image, variance, x, y, a, b, c, scale, limit, is_moment, sums)
     sums[2] = v
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def kron(image, variance, x, y, ixx, iyy, ixy, radius_min, result):
     """Kron (1980) flux: within 2.5 first radial moments, on ellipses of the source's shape.
 
@@ -143,7 +143,7 @@ def kron(image, variance, x, y, ixx, iyy, ixy, radius_min, result):
     return good
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def annulus(image, mask, bad, basin, x, y, inner, outer, values):
     """Clipped mean (3 sigma, 3 times) of the free pixels in a ring; NaN with fewer than 20. values: workspace."""
     ny, nx = image.shape

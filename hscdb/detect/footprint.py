@@ -39,7 +39,7 @@ class Footprints:
     into: npt.NDArray[np.int64]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def bilinear_row(grid, grid_x, grid_y, y, out):
     """Fill out (nx,) with the bilinear interpolation of grid at row y; held constant beyond the grid's centres."""
     q = 0
@@ -64,9 +64,9 @@ def bilinear_row(grid, grid_x, grid_y, y, out):
         out[i] = low * (1 - fy) + high * fy
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _normalise(filtered, grid, grid_x, grid_y, threshold, index, height):
-    """Divide the filtered frame by the sky noise in place; list the pixels above the threshold. Returns their number."""
+    """Divide the filtered frame by the sky noise in place; list the pixels above the threshold, return how many."""
     ny, nx = filtered.shape
     noise = np.empty(nx)
     n = 0
@@ -83,7 +83,7 @@ def _normalise(filtered, grid, grid_x, grid_y, threshold, index, height):
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _root(parent, k):
     while parent[k] != k:
         parent[k] = parent[parent[k]]
@@ -91,7 +91,7 @@ def _root(parent, k):
     return k
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _flood(index, height, variance, sky_variance, saddle_sigma, saddle_part, basin, peak, top, alive, joined, into):
     """Assign the pixels, highest first, to basins. Returns the number of basins made (dead ones included)."""
     ny, nx = basin.shape
@@ -146,7 +146,7 @@ def _flood(index, height, variance, sky_variance, saddle_sigma, saddle_part, bas
     return n_peak
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _grow(basin, alive, index, n_step):
     """Let the basins grow n_step pixels outwards (octagonal) into free pixels; they stop where they meet."""
     ny, nx = basin.shape
@@ -176,7 +176,7 @@ def _grow(basin, alive, index, n_step):
         n_front = n
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _boxes(basin, number, box, n_pixel):
     """Renumber the basins by `number` (-1 = none) and find their boxes and areas."""
     ny, nx = basin.shape

@@ -2,21 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hscdb.detect import apcorr, cosmic_ray, deblend, footprint, measure, noise, star
+from hscdb.detect import apcorr, classify, cosmic_ray, deblend, footprint, measure, noise, star, targets
 from hscdb.detect import psf as psf_fit
 from hscdb.detect.smooth import matched_filter
 from hscdb.errors import DataError
 from hscdb.image import background as sky
-from hscdb.image import flags as bits
 from hscdb.image import mask as planes
 from hscdb.image.plane import Image
 from hscdb.image.psf import Psf, gaussian
 
-SKY_BAD = int(planes.word("BAD", "SAT", "INTRP", "CR", "EDGE", "NO_DATA", "UNMASKEDNAN", "DETECTED", "DETECTED_NEGATIVE"))
+SKY_BAD = int(
+    planes.word("BAD", "SAT", "INTRP", "CR", "EDGE", "NO_DATA", "UNMASKEDNAN", "DETECTED", "DETECTED_NEGATIVE")
+)
 UNUSABLE = int(planes.word("NO_DATA", "UNMASKEDNAN"))
 GUESS_SIGMA = 1.5  # pix; 3.53 pix FWHM, hscPipe's first PSF
 FIRST_THRESHOLD = 10.0  # sigma; peaks that can be PSF stars or their neighbours
@@ -59,7 +61,7 @@ class Measured:
     psf: Psf
     stars: psf_fit.PsfStars
     correction: apcorr.Correction
-    columns: dict[str, npt.NDArray[np.generic]]
+    columns: dict[str, npt.NDArray[Any]]
     n_cosmic_ray: int
     funnel: dict[str, int] = field(default_factory=dict)
 
@@ -73,7 +75,8 @@ def characterize(
 ) -> Measured:
     """Find and measure the sources of a frame.
 
-    image : electrons, with sky; not changed, unless is_own (the caller has no more need of it). seed : decides which PSF stars are reserved (the frame's number).
+    image : electrons, with sky; not changed, unless is_own (the caller has no more need of it).
+    seed  : decides which PSF stars are reserved (the frame's number).
     tick  : called with the name of each step when it is done (for benchmarks).
     DataError `no_pixels` or `all_saturated` where there is nothing to measure. No source is not an error.
     """
@@ -101,15 +104,15 @@ def characterize(
     found = _detect(data, variance, grid, psf, limits)
     mask[found.basin >= 0] |= planes.DETECTED
     tick("detection")
-    targets, children, parent, n_child = _targets(data, variance, found, psf, grid)
+    chosen, children, parent, n_child = targets.choose(data, variance, found, psf, grid)
     tick("deblending")
     columns = measure.measure(
-        data, variance, mask, found.basin, found.blend, targets, children, psf, grid.photon
+        data, variance, mask, found.basin, found.blend, chosen, children, psf, grid.photon
     )
     tick("measurement")
     columns["parent"], columns["n_child"] = parent, n_child
-    correction = _correct(columns, stars, image.shape)
-    columns["flags"] = columns["flags"] | _kind_flags(columns, stars, parent, correction)
+    correction = classify.correct(columns, stars, image.shape)
+    columns["flags"] = columns["flags"] | classify.flag(columns, stars, parent, correction)
     tick("aperture correction")
     funnel = {
         "n_peak": len(found.x),
@@ -169,7 +172,7 @@ def _psf(
     variance: npt.NDArray[np.float32],
     mask: npt.NDArray[np.int32],
     filtered: npt.NDArray[np.float32],
-    grid: "noise.SkyNoise",
+    grid: noise.SkyNoise,
     limits: Limits,
     seed: int,
     shape: tuple[int, int],
@@ -210,7 +213,7 @@ def _typical_size(seen: star.Candidates, limits: Limits) -> float:
 def _detect(
     data: npt.NDArray[np.float32],
     variance: npt.NDArray[np.float32],
-    grid: "noise.SkyNoise",
+    grid: noise.SkyNoise,
     psf: Psf,
     limits: Limits,
 ) -> footprint.Footprints:
@@ -245,101 +248,3 @@ def _prune(
     chosen = np.ones(len(weak), np.bool_)
     chosen[member] = deblend.weak_peaks(data, variance, x, y, into, psf.at_many(x, y), sigma, threshold)
     return footprint.keep(found, chosen, do_merge=True)
-
-
-def _targets(
-    data: npt.NDArray[np.float32],
-    variance: npt.NDArray[np.float32],
-    found: footprint.Footprints,
-    psf: Psf,
-    grid: "noise.SkyNoise",
-) -> tuple[measure.Targets, deblend.Children, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The list of what is measured: parents first, then single sources and children. With parent index and n_child."""
-    x, y = found.x.astype(np.float64), found.y.astype(np.float64)
-    _, blend, count = np.unique(found.blend, return_inverse=True, return_counts=True)
-    member = np.flatnonzero(count[blend] > 1)
-    sigma = float(psf.sigma(data.shape[1] / 2, data.shape[0] / 2)[0])
-    children = deblend.divide(
-        data, variance, found.basin, found.blend, x, y, found.box, member, psf.at_many(x[member], y[member]), sigma
-    )
-    parents = np.flatnonzero(count > 1)
-    leader = np.array([np.flatnonzero(blend == p)[np.argmax(found.snr[blend == p])] for p in parents], np.int64)
-    kind = np.where(count[blend] > 1, measure.CHILD, measure.OWN)
-    key = np.arange(len(x))
-    key[member] = np.arange(len(member))
-    box = found.box.copy()
-    box[member] = children.box
-    parent_box = np.empty((len(parents), 4), np.int64)
-    for row, p in enumerate(parents):
-        inside = found.box[blend == p]
-        parent_box[row] = [*inside[:, :2].min(axis=0), *inside[:, 2:].max(axis=0)]
-    place = np.full(len(count), -1, np.int64)
-    place[parents] = np.arange(len(parents))
-    all_x, all_y = np.concatenate([x[leader], x]), np.concatenate([y[leader], y])
-    targets = measure.Targets(
-        np.concatenate([np.full(len(parents), measure.PARENT), kind]).astype(np.int64),
-        np.concatenate([found.blend[leader], key]).astype(np.int64),
-        all_x, all_y, np.concatenate([parent_box, box]), grid.at(all_x, all_y), psf.moments(all_x, all_y),
-    )  # fmt: skip
-    parent = np.concatenate([np.full(len(parents), -1, np.int64), place[blend]])
-    n_child = np.concatenate([count[parents], np.zeros(len(x), np.int64)]).astype(np.int64)
-    return targets, children, parent, n_child
-
-
-def _correct(
-    columns: dict[str, npt.NDArray[np.generic]], stars: psf_fit.PsfStars, shape: tuple[int, int]
-) -> apcorr.Correction:
-    """Fit the aperture corrections on the PSF stars and apply them to the PSF and Gaussian fluxes, in place."""
-    x, y = columns["x"].astype(float), columns["y"].astype(float)
-    used = star_flags(x, y, stars, columns["n_child"])
-    # the PSF was made of the used stars, but the flux ratio was not: reserved stars may judge as well as serve
-    chosen = ((used & bits.word("psf_used", "psf_reserved")) != 0) & (columns["parent"] < 0)
-    chosen = chosen if chosen.sum() >= 5 else (used & bits.word("psf_candidate")) != 0
-    aper, aper_err = columns["aper"][:, measure.REFERENCE], columns["aper_err"][:, measure.REFERENCE]
-    surfaces = []
-    for name in ("psf_flux", "gauss_flux"):
-        flux, error = columns[name].astype(float), columns[f"{name}_err"].astype(float)
-        surface = apcorr.fit(x[chosen], y[chosen], flux[chosen], error[chosen], aper[chosen], aper_err[chosen], shape)
-        factor = surface.at(x, y)
-        columns[name], columns[f"{name}_err"] = flux * factor, error * factor
-        surfaces.append((surface, factor))
-    columns["aper_correction"] = surfaces[0][1]
-    columns["star_flags"] = used
-    return surfaces[0][0]
-
-
-def star_flags(
-    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], stars: psf_fit.PsfStars, n_child: npt.NDArray[np.generic]
-) -> npt.NDArray[np.int64]:
-    """Flags psf_candidate, psf_used and psf_reserved of the sources within 1.5 pix of a PSF star, parents excepted."""
-    flags = np.zeros(len(x), np.int64)
-    for k in range(len(stars.x)):
-        distance = np.where(n_child > 0, np.inf, np.hypot(x - stars.x[k], y - stars.y[k]))
-        best = int(np.argmin(distance)) if len(distance) else -1
-        if best < 0 or distance[best] > 1.5:
-            continue
-        names = ["psf_candidate"]
-        if not stars.is_rejected[k]:
-            names.append("psf_reserved" if stars.is_reserved[k] else "psf_used")
-        flags[best] |= bits.word(*names)
-    return flags
-
-
-def _kind_flags(
-    columns: dict[str, npt.NDArray[np.generic]],
-    stars: psf_fit.PsfStars,
-    parent: npt.NDArray[np.int64],
-    correction: apcorr.Correction,
-) -> npt.NDArray[np.int64]:
-    """Extendedness (into columns), and the flags that need more than one source or flux."""
-    psf_flux, gauss_flux = columns["psf_flux"].astype(float), columns["gauss_flux"].astype(float)
-    known = np.isfinite(psf_flux) & np.isfinite(gauss_flux)
-    columns["extendedness"] = np.where(known, np.where(0.95 * gauss_flux < psf_flux, 0.0, 1.0), np.nan)
-    flags = columns.pop("star_flags").astype(np.int64)
-    flags[~known] |= bits.word("extendedness_bad")
-    flags[parent >= 0] |= bits.word("blended")
-    blendedness = columns["blendedness"].astype(float)
-    flags[np.nan_to_num(blendedness) > 0.5] |= bits.word("blended_neighbor")
-    if correction.n_star == 0:
-        flags |= bits.word("aper_correction_bad")
-    return flags

@@ -1,6 +1,7 @@
 """Everything that is measured on a source, one source after the other, with its neighbours taken out."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
@@ -66,9 +67,9 @@ class Targets:
     psf_moments: npt.NDArray[np.float64]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _insert(clean, image, mask, basin, blend_of, kind, key, box, start, share, put):
-    """Write (put) or wipe the pixels of a source in the frame of empty sky. Returns mask bits, pixels and peak value."""
+    """Write (put) or wipe the pixels of a source in the frame of empty sky. Returns mask bits, area, peak value."""
     word = 0
     n = 0
     peak = -np.inf
@@ -97,7 +98,7 @@ def _insert(clean, image, mask, basin, blend_of, kind, key, box, start, share, p
     return word, n, peak
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def _psf_flux(image, variance, mask, reject, value, ix, iy, result):
     """Flux under the PSF (value, on the frame's pixels): sum(P d) / sum(P^2); rejected pixels are left out.
 
@@ -129,7 +130,7 @@ def _psf_flux(image, variance, mask, reject, value, ix, iy, result):
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _around(mask, x, y, reach):
     """Mask bits within `reach` pixels of a place (a square), and whether it leaves the frame."""
     ny, nx = mask.shape
@@ -144,7 +145,7 @@ def _around(mask, x, y, reach):
     return word, off
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _measure(image, clean, variance, mask, basin, blend_of, kinds, keys, xs, ys, boxes, start, share, coefficient,
              order, psf_moments, sky_sigma, photon, radii, half_core, sky_bad, space, out, aper, aper_err, words, flags,
              n_pixel):  # fmt: skip
@@ -275,7 +276,7 @@ def measure(
     children: Children,
     psf: Psf,
     photon: float,
-) -> dict[str, npt.NDArray[np.generic]]:
+) -> dict[str, npt.NDArray[Any]]:
     """Measure all targets.
 
     Each is put alone into a frame from which all footprints were wiped (as hscPipe does, but wiped to zero instead of
@@ -295,5 +296,5 @@ def measure(
         children.start, children.share, psf.coefficient, psf.order, targets.psf_moments, targets.sky_sigma, photon,
         np.array(RADII), half_core, sky_bad, workspace(half_core), out, aper, aper_err, words, flags, n_pixel,
     )  # fmt: skip
-    result: dict[str, npt.NDArray[np.generic]] = {name: out[:, k] for k, name in enumerate(COLUMNS)}
+    result: dict[str, npt.NDArray[Any]] = {name: out[:, k] for k, name in enumerate(COLUMNS)}
     return result | {"aper": aper, "aper_err": aper_err, "flags": flags | pixel_flags(words), "n_pixel": n_pixel}

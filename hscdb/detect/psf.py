@@ -9,13 +9,14 @@ import numpy.typing as npt
 from hscdb.detect.centroid import fit_star, workspace
 from hscdb.image import mask as planes
 from hscdb.image import moments
-from hscdb.image.psf import Psf, constant, gaussian, n_term
+from hscdb.image.psf import Psf, gaussian, n_term, terms
 from hscdb.image.resample import HALF, shift_core
 
 REJECT = int(planes.word("BAD", "SAT", "CR", "NO_DATA", "UNMASKEDNAN"))
 SNR_CAP = 200.0  # a star brighter than this weighs no more: what is left is the PSF's own change, not photons
 MODEL_ERROR = 0.01  # of a pixel's model: part of the PSF that an order-2 polynomial does not follow
 STARS_PER_TERM = 3
+NOISE_POWER_MAX = 0.05  # of the stamps, over the PSF's own: noisier terms are left out; twice that for a constant PSF
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ class PsfStars:
     chi2: npt.NDArray[np.float64]
 
 
-@numba.njit(cache=True, nogil=True)
-def _residuals(image, variance, mask, reject, stamps, sky_variance, photon, model_error, place, half_core, space, out, centred, fitted):
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _residuals(image, variance, mask, reject, stamps, sky_variance, photon, model_error, place, half_core, space, out,
+               centred, fitted):  # fmt: skip
     """Residual of every star from its PSF, moved back to the stamp's centre, over the star's flux.
 
     place   : (n, 3) x, y, flux; refitted if fitted, else taken as given (first turn).
@@ -98,11 +100,40 @@ def _residuals(image, variance, mask, reject, stamps, sky_variance, photon, mode
         centred[k] = value
 
 
-def choose_order(n_star: int, order: int) -> int:
-    """Largest order up to `order` that n_star stars support (three per term); -1 if there is no star."""
-    while order > 0 and n_star < STARS_PER_TERM * n_term(order):
+def choose_order(snr: npt.NDArray[np.float64], order: int, n_pixel: int) -> int:
+    """Largest order up to `order` that stars of these S/N support; -1 if not even a constant.
+
+    Three stars per term, and the noise of the terms' n_pixel pixels, n_term n_pixel / sum(snr^2) of the PSF's own power
+    (with the square sum of a PSF about 1 / n_pixel of its core), below NOISE_POWER_MAX.
+    """
+    power = float(np.sum(np.minimum(snr, SNR_CAP) ** 2))
+    while order > 0 and (
+        len(snr) < STARS_PER_TERM * n_term(order) or n_term(order) * n_pixel > NOISE_POWER_MAX * power
+    ):
         order -= 1
-    return order if n_star > 0 else -1
+    return order if len(snr) > 0 and n_pixel <= 2 * NOISE_POWER_MAX * power else -1
+
+
+def _quieten(
+    coefficient: npt.NDArray[np.float64], noise: npt.NDArray[np.float64], radius: float
+) -> npt.NDArray[np.float64]:
+    """Shrink the pixels of each ring beyond `radius` [pix] to its mean, by the part of their scatter that is noise.
+
+    noise : (n_term,) standard error of a pixel of each term. James & Stein's factor 1 - noise^2 / scatter^2: wings that
+    the stars show stay as they are, wings that they do not become round.
+    """
+    half = coefficient.shape[1] // 2
+    j, i = np.indices(coefficient.shape[1:]) - half
+    ring = np.rint(np.hypot(i, j)).astype(np.int64)
+    out = coefficient.copy()
+    for r in range(max(2, int(np.ceil(radius))), int(ring.max()) + 1):
+        here = ring == r
+        for k in range(len(coefficient)):
+            pixels = coefficient[k][here]
+            scatter = float(np.var(pixels))
+            part = max(0.0, 1.0 - noise[k] ** 2 / scatter) if scatter > 0 else 0.0
+            out[k][here] = pixels.mean() + part * (pixels - pixels.mean())
+    return out
 
 
 def fit(
@@ -126,8 +157,9 @@ def fit(
     pixels, moved back and fitted, so that masked pixels and neighbours (clipped at 5 sigma) drop out and the error of
     the interpolation is undone by the next turn. Stars of large chi2 are rejected each turn (median + 4 scatters).
 
-    place : (n, 3) x, y [pix], flux. sigma : their size [pix]. photon : variance per unit of flux. is_reserved : not used.
-    half  : half size of the stamp. Returns the PSF and its stars; a Gaussian of `sigma` if no star is left.
+    place : (n, 3) x, y [pix], flux. sigma : their size [pix]. photon : variance per unit of flux.
+    is_reserved : not used in the fit.  half : half size of the stamp.
+    Returns the PSF and its stars; a Gaussian of `sigma` if no star is left.
     """
     shape = (image.shape[0], image.shape[1])
     size = 2 * half + 1
@@ -144,36 +176,70 @@ def fit(
             image, variance, mask, REJECT, stamps, sky_variance, photon, MODEL_ERROR, place, half_core, space, chi2,
             centred, turn > 0,
         )  # fmt: skip
-        free = ~is_reserved
-        if turn > 1:
-            known = chi2[free & ~rejected & np.isfinite(chi2)]
-            middle = np.median(known) if len(known) else 1.0
-            limit = middle + 4.0 * max(1.4826 * np.median(np.abs(known - middle)) if len(known) else 0.0, 0.25)
-            rejected = ~(chi2 < max(limit, 2.0))
-        elif turn == 1:
-            rejected = ~np.isfinite(chi2)
-        used = free & ~rejected
-        fit_order = choose_order(int(used.sum()), order)
+        rejected = _outliers(chi2, is_reserved, rejected, turn)
+        used = ~is_reserved & ~rejected
+        fit_order = choose_order(snr[used], order, (2 * half_core + 1) ** 2)
         if fit_order < 0:
-            psf = gaussian(sigma, shape, half)
+            psf, rejected = gaussian(sigma, shape, half), np.ones(n_star, np.bool_)
             break
         if turn == n_turn:
             break
-        design = psf._terms(place[used, 0], place[used, 1], fit_order)
-        weight = 1.0 / (1.0 / snr[used] ** 2 + 1.0 / SNR_CAP**2)
-        normal = design.T @ (design * weight[:, None])
-        update = np.linalg.solve(normal, (design * weight[:, None]).T @ centred[used].reshape(int(used.sum()), -1))
-        update = update.reshape(-1, size, size)
-        if turn > 0:
-            old = psf.coefficient
-            n = min(len(old), len(update))
-            update[:n] += old[:n]
-        # the mean of the stamps is 1; at() renormalises at every place
-        psf = Psf(update / update[0].sum(), fit_order, "pixel" if fit_order > 0 else "constant", shape)
+        noise = np.sqrt(sky_variance) / place[used, 2]
+        psf = _update(psf if turn > 0 else None, shape, place[used], snr[used], noise, centred[used], fit_order, sigma)
     return psf, _judge(image, place, snr, psf, is_reserved, rejected, chi2, half)
 
 
-def _judge(image, place, snr, psf, is_reserved, rejected, chi2, half):  # type: ignore[no-untyped-def]
+def _outliers(
+    chi2: npt.NDArray[np.float64], is_reserved: npt.NDArray[np.bool_], rejected: npt.NDArray[np.bool_], turn: int
+) -> npt.NDArray[np.bool_]:
+    """Stars whose chi2 is not finite or, from the second turn on, more than 4 scatters above the median (at least 2)."""
+    if turn < 2:
+        return ~np.isfinite(chi2)
+    known = chi2[~is_reserved & ~rejected & np.isfinite(chi2)]
+    if not len(known):
+        return rejected
+    middle = np.median(known)
+    scatter = max(1.4826 * float(np.median(np.abs(known - middle))), 0.25)
+    return np.asarray(~(chi2 < max(middle + 4.0 * scatter, 2.0)))
+
+
+def _update(
+    old: Psf | None,
+    shape: tuple[int, int],
+    place: npt.NDArray[np.float64],
+    snr: npt.NDArray[np.float64],
+    noise: npt.NDArray[np.float64],
+    residual: npt.NDArray[np.float64],
+    order: int,
+    sigma: float,
+) -> Psf:
+    """Add the polynomial through the stars' residuals (n, size, size) to the old PSF.
+
+    noise : (n,) standard error of a pixel of the residuals, sqrt(sky variance) / flux.
+    """
+    design = terms(place[:, 0], place[:, 1], order, shape)
+    weight = 1.0 / (1.0 / snr**2 + 1.0 / SNR_CAP**2)
+    # the solution is gain @ residual, its error sqrt(gain^2 @ noise^2)
+    gain = np.linalg.solve(design.T @ (design * weight[:, None]), (design * weight[:, None]).T)
+    coefficient = np.einsum("ks,sji->kji", gain, residual)
+    if old is not None:
+        n = min(len(old.coefficient), len(coefficient))
+        coefficient[:n] += old.coefficient[:n]
+    coefficient = _quieten(coefficient, np.sqrt(gain**2 @ noise**2), 2.0 * sigma)
+    # the mean of the stamps is 1; Psf.at renormalises at every place
+    return Psf(coefficient / coefficient[0].sum(), order, "pixel" if order > 0 else "constant", shape)
+
+
+def _judge(
+    image: npt.NDArray[np.float32],
+    place: npt.NDArray[np.float64],
+    snr: npt.NDArray[np.float64],
+    psf: Psf,
+    is_reserved: npt.NDArray[np.bool_],
+    rejected: npt.NDArray[np.bool_],
+    chi2: npt.NDArray[np.float64],
+    half: int,
+) -> PsfStars:
     """Sizes and ellipticities of stars and PSF."""
     n_star = len(place)
     star_moments = np.full((n_star, 3), np.nan)
@@ -190,8 +256,9 @@ def _judge(image, place, snr, psf, is_reserved, rejected, chi2, half):  # type: 
         sizes.append(np.maximum(m[:, 0] * m[:, 1] - m[:, 2] ** 2, 0.0) ** 0.25)
         shapes.append(np.stack([(m[:, 0] - m[:, 1]) / trace, 2 * m[:, 2] / trace], axis=1))
     return PsfStars(
-        place[:, 0], place[:, 1], snr, place[:, 2], is_reserved, rejected, sizes[0], sizes[1], shapes[0], shapes[1], chi2
-    )
+        place[:, 0], place[:, 1], snr, place[:, 2], is_reserved, rejected, sizes[0], sizes[1], shapes[0], shapes[1],
+        chi2,
+    )  # fmt: skip
 
 
 def fallback(sigma: float, shape: tuple[int, int], half: int) -> tuple[Psf, PsfStars]:
@@ -200,5 +267,3 @@ def fallback(sigma: float, shape: tuple[int, int], half: int) -> tuple[Psf, PsfS
     stars = PsfStars(none, none, none, none, flag, flag, none, none, np.zeros((0, 2)), np.zeros((0, 2)), none)
     return gaussian(sigma, shape, half), stars
 
-
-__all__ = ["PsfStars", "choose_order", "constant", "fallback", "fit"]

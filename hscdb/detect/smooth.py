@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def _correlate(data, along_y, along_x, out):
     """out += data correlated with along_y[:, None] * along_x[None, :]; beyond the frame is zero.
 

@@ -61,7 +61,7 @@ class Config:
     )
     n_psf_star_max: int = setting(300, "PSF stars, the brightest")
     do_cosmic_ray: bool = setting(True, "find and fill cosmic rays", was="repair.doCosmicRay")
-    cr_n_sigma: float = setting(6.0, "height of a cosmic ray above its surroundings, in sigma", was="cosmicray.minSigma")
+    cr_n_sigma: float = setting(6.0, "height of a cosmic ray over its surroundings, in sigma", was="cosmicray.minSigma")
     cr_charge_min_e: float = setting(450.0, "least charge of a cosmic ray", unit="e", was="cosmicray.min_DN")
     cr_c1: float = setting(2.5, "margin in sigma of the sharpness test", was="cosmicray.cond3_fac")
     cr_c2: float = setting(0.6, "part of the PSF's sharpness that is a cosmic ray", was="cosmicray.cond3_fac2")
@@ -81,7 +81,7 @@ class Config:
     needs=("isr",),
 )
 def run(work: Work, config: Config) -> Funnel:
-    """Find and measure the sources of a frame: background, PSF, cosmic rays, footprints, deblending, fluxes and flags."""
+    """Find and measure the sources of a frame: background, PSF, cosmic rays, footprints, deblending, fluxes, flags."""
     visit, ccd = int(work.unit["visit"]), int(work.unit["ccd"])
     image, cards = _input(work, visit, ccd)
     measured = frame.characterize(image, config.limits(), seed=visit * 200 + ccd, is_own=True)
@@ -122,9 +122,10 @@ def _write(
         image_cards += wcs_cards(first)
     psf_rows, psf_words = measured.psf.to_table()
     background = measured.background
+    words = {"BGMEAN": background.level, "BGSIGMA": background.sigma}
     tables = [
         product.Table("PSF", psf_rows, cards=psf_words),
-        product.Table("BACKGROUND", background.to_table(), cards={"BGMEAN": background.level, "BGSIGMA": background.sigma}),
+        product.Table("BACKGROUND", background.to_table(), None, words),
     ]
     cards = [*cards, ("HDB_RUN", work.run_id, "run of hscdb"), ("HDB_TASK", work.task_id, "task of hscdb")]
     with work.files.writing("calexp", **ids) as target:

@@ -19,7 +19,10 @@ NEIGHBOR_PART = 0.02  # of a star's height: what a neighbour in its stamp may ha
 
 @dataclass(frozen=True)
 class Candidates:
-    """Bright detections. x, y [pix], snr, sigma (determinant radius, pix), e1, e2: (n,); is_clean: no blemish, alone."""
+    """Bright detections, arrays (n,): x, y [pix], snr, flux, sigma (determinant radius, pix), e1, e2.
+
+    is_clean : no spoilt pixel in the core, no neighbour in the stamp.
+    """
 
     x: npt.NDArray[np.float64]
     y: npt.NDArray[np.float64]
@@ -31,7 +34,7 @@ class Candidates:
     is_clean: npt.NDArray[np.bool_]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _measure(image, mask, blemish, x, y, sigma, half, radius, out, clean):
     ny, nx = image.shape
     moments = np.empty(5)
@@ -54,7 +57,7 @@ def _measure(image, mask, blemish, x, y, sigma, half, radius, out, clean):
         clean[k] = good
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _lonely(x, y, height, radius, part, clean):
     """Mark as not clean those with a neighbour of more than `part` of their height within `radius`."""
     order = np.argsort(y)

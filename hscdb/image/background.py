@@ -14,6 +14,7 @@ from numpy.polynomial import chebyshev
 from hscdb.errors import DataError
 
 FILLED_MIN = 0.1  # part of a bin that must be usable
+TERMS_MAX = 0.75  # terms per good bin
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,12 @@ class Mesh:
     is_good: npt.NDArray[np.bool_]
 
 
-def _scale(x: npt.NDArray[np.generic], n: int) -> npt.NDArray[np.float64]:
-    return (2.0 * x - (n - 1)) / max(n - 1, 1)
+def _scale(x: npt.ArrayLike, n: int) -> npt.NDArray[np.float64]:
+    """Pixels 0 .. n-1 to -1 .. 1."""
+    return (2.0 * np.asarray(x, dtype=np.float64) - (n - 1)) / max(n - 1, 1)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _bins(data, mask, bad, edge_y, edge_x, clip, n_iteration, mean, sigma, n_pixel):
     longest = (edge_y[1:] - edge_y[:-1]).max() * (edge_x[1:] - edge_x[:-1]).max()
     values = np.empty(longest, np.float32)
@@ -152,8 +154,8 @@ def mesh(
 def fit(bins: Mesh, shape: tuple[int, int], order: int = 6) -> Background:
     """Chebyshev surface of total order `order` through the good bins, weighted by n_pixel / sigma^2.
 
-    The order along an axis stays below the number of good bins along it, the number of terms below the number of
-    good bins. DataError `no_pixels` if there is no good bin.
+    The order along an axis stays below the number of good bins along it, the number of terms below three quarters of
+    the number of good bins: the surface must not follow the noise of each. DataError `no_pixels` if there is no good bin.
     """
     good = bins.is_good
     if not good.any():
@@ -166,7 +168,7 @@ def fit(bins: Mesh, shape: tuple[int, int], order: int = 6) -> Background:
     total = order
     while True:
         terms = [(j, i) for j in range(most_y + 1) for i in range(most_x + 1) if i + j <= total]
-        if len(terms) <= max(1, good.sum()):
+        if len(terms) <= max(1, TERMS_MAX * good.sum()):
             break
         total -= 1
     sigma = np.where(bins.sigma[good] > 0, bins.sigma[good], np.nan)

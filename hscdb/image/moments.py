@@ -13,7 +13,7 @@ TOLERANCE = 1e-5
 RHO2_MAX = 12.5  # the weight is followed to 3.5 sigma (exp(-6) = 0.2 %)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def weighted_sums(image, x, y, ixx, iyy, ixy, half, sums):
     """Sums of image under the Gaussian of covariance (ixx, iyy, ixy) at (x, y), in a box of `half` pixels.
 
@@ -51,11 +51,11 @@ def weighted_sums(image, x, y, ixx, iyy, ixy, half, sums):
     sums[5] = sxy
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def adapt(image, x, y, sigma, half, shift_max, moments):
     """Adaptive moments of the object near (x, y). Returns True if they converged.
 
-    sigma     : start value [pix]; half: largest reach [pix]; shift_max: largest move of the centre; 0 = centre is fixed.
+    sigma     : start value [pix]; half: largest reach [pix]; shift_max: largest move of the centre; 0: it is fixed.
     moments   : filled with x, y, ixx, iyy, ixy [pix, pix^2].
     """
     sums = np.empty(6)
@@ -114,7 +114,7 @@ def adapt(image, x, y, sigma, half, shift_max, moments):
     return False
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _adapt_many(stamps, sigma, out):
     half = stamps.shape[1] // 2
     moments = np.empty(5)

@@ -13,7 +13,7 @@ from hscdb.image import moments, resample
 MODELS = ("pixel", "constant", "gaussian")
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def fill_terms(x, y, order, scale_x, scale_y, term):
     """Fill the polynomial terms u^i v^j, i + j <= order, u and v being x and y scaled to -1..1 over the frame."""
     u = (2.0 * x - (scale_x - 1.0)) / max(scale_x - 1.0, 1.0)
@@ -28,7 +28,7 @@ def fill_terms(x, y, order, scale_x, scale_y, term):
             k += 1
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def fill_stamp(coefficient, term, stamp):
     """Fill stamp (n, n) = sum_k term[k] coefficient[k], normalised to sum 1."""
     n = stamp.shape[0]
@@ -49,7 +49,7 @@ def fill_stamp(coefficient, term, stamp):
             stamp[j, i] /= total
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _stamps(coefficient, order, scale_x, scale_y, x, y, out):
     term = np.empty(coefficient.shape[0])
     for k in range(len(x)):
@@ -60,6 +60,16 @@ def _stamps(coefficient, order, scale_x, scale_y, x, y, out):
 def n_term(order: int) -> int:
     """Number of terms of a polynomial of two variables of total order `order`."""
     return (order + 1) * (order + 2) // 2
+
+
+def terms(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], order: int, shape: tuple[int, int]
+) -> npt.NDArray[np.float64]:
+    """The terms u^i v^j, i + j <= order, at m places of a frame of `shape`: (m, n_term)."""
+    design = np.empty((len(x), n_term(order)))
+    for k in range(len(x)):
+        fill_terms(x[k], y[k], order, shape[1], shape[0], design[k])
+    return design
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,8 @@ class Psf:
 
     def at(self, x: float, y: float) -> npt.NDArray[np.float64]:
         """The stamp (n, n) of a star at (x, y), centred on the stamp's middle pixel, sum 1."""
-        return self.at_many(np.array([x]), np.array([y]))[0]
+        stamp: npt.NDArray[np.float64] = self.at_many(np.array([x]), np.array([y]))[0]
+        return stamp
 
     def at_many(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """The stamps (m, n, n) at m places."""
@@ -96,13 +107,13 @@ class Psf:
         return out
 
     def image(self, x: float, y: float) -> tuple[npt.NDArray[np.float64], int, int]:
-        """A star of flux 1 at (x, y) on the frame's own pixels: stamp (n, n) and the frame pixel (x0, y0) of its [0, 0]."""
+        """A star of flux 1 at (x, y) on the frame's pixels: stamp (n, n), and the frame pixel x0, y0 of its [0, 0]."""
         ix, iy = int(np.floor(x + 0.5)), int(np.floor(y + 0.5))
         half = self.size // 2
         return resample.shift(self.at(x, y), x - ix, y - iy), ix - half, iy - half
 
     @cached_property
-    def _moment_fit(self) -> tuple[npt.NDArray[np.float64], int]:
+    def _moment_fit(self) -> tuple[npt.NDArray[np.floating], int]:
         ny, nx = self.shape
         order = 0 if self.order == 0 else self.order + 1
         grid = np.linspace(0.0, 1.0, 1 if order == 0 else 6)
@@ -111,13 +122,7 @@ class Psf:
             u, v = np.array([(nx - 1) / 2]), np.array([(ny - 1) / 2])
         found = moments.stamp_moments(self.at_many(u, v))[:, 2:]
         found = np.where(np.isfinite(found), found, np.nanmedian(found, axis=0) if np.isfinite(found).any() else 2.5)
-        return np.linalg.lstsq(self._terms(u, v, order), found, rcond=None)[0], order
-
-    def _terms(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], order: int) -> npt.NDArray[np.float64]:
-        design = np.empty((len(x), n_term(order)))
-        for k in range(len(x)):
-            fill_terms(x[k], y[k], order, self.shape[1], self.shape[0], design[k])
-        return design
+        return np.linalg.lstsq(terms(u, v, order, self.shape), found, rcond=None)[0], order
 
     def moments(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Adaptive moments ixx, iyy, ixy [pix^2] of the PSF at m places, (m, 3).
@@ -127,7 +132,7 @@ class Psf:
         coefficient, order = self._moment_fit
         x = np.atleast_1d(np.asarray(x, dtype=np.float64))
         y = np.atleast_1d(np.asarray(y, dtype=np.float64))
-        result: npt.NDArray[np.float64] = self._terms(x, y, order) @ coefficient
+        result: npt.NDArray[np.float64] = terms(x, y, order, self.shape) @ coefficient
         return result
 
     def sigma(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -1,25 +1,29 @@
-"""Lanczos interpolation: weights, and the shift of a small stamp by a part of a pixel."""
+"""Interpolation by a windowed sinc: weights, and the shift of a small stamp by a part of a pixel."""
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-# Order 5 as hscPipe's shift kernel (lanczos5): a PSF of 2.4 pix FWHM (0.4" on HSC) is shifted to 1e-3 of its peak.
+# Window exp(WINDOW (sqrt(1 - r^2) - 1)) over 5.5 pixels either side. Measured on Gaussians shifted by 0.1 to 0.5 pix,
+# error of the fitted place and flux: sigma 1.0 pix (0.4" on HSC) 6e-4 pix, 6e-4; sigma 1.7 pix 3e-5 pix, 4e-4.
+# Lanczos of order 5 (hscPipe's): 3e-5 pix, 1.2e-3 and 9e-4 pix, 9e-4; and it moves first moments by 0.01 pix.
 HALF = 5
 TAPS = 2 * HALF + 1
+WINDOW = 7.0
 
 
-@numba.njit(cache=True, nogil=True)
-def _lanczos(u):
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _sinc(u):
     if abs(u) < 1e-9:
         return 1.0
-    if abs(u) >= HALF:
+    r = u / (HALF + 0.5)
+    if abs(r) >= 1.0:
         return 0.0
     p = np.pi * u
-    return HALF * np.sin(p) * np.sin(p / HALF) / (p * p)
+    return np.sin(p) / p * np.exp(WINDOW * (np.sqrt(1.0 - r * r) - 1.0))
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def shift_weights(fraction, weight, slope):
     """Fill the TAPS weights (sum 1) of a shift by `fraction` [pix, -0.5..0.5] to the right, and their slopes.
 
@@ -29,8 +33,8 @@ def shift_weights(fraction, weight, slope):
     total = 0.0
     total_slope = 0.0
     for t in range(-HALF, HALF + 1):
-        value = _lanczos(fraction + t)
-        change = (_lanczos(fraction + t + step) - _lanczos(fraction + t - step)) / (2 * step)
+        value = _sinc(fraction + t)
+        change = (_sinc(fraction + t + step) - _sinc(fraction + t - step)) / (2 * step)
         weight[t + HALF] = value
         slope[t + HALF] = change
         total += value
@@ -40,7 +44,7 @@ def shift_weights(fraction, weight, slope):
         weight[t] /= total
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def shift_core(stamp, fx, fy, half, value, slope_x, slope_y, scratch):
     """Shift the inner (2 half + 1)^2 pixels of a stamp by (fx, fy) [pix], with the slopes by fx and fy.
 
@@ -87,7 +91,7 @@ def shift_core(stamp, fx, fy, half, value, slope_x, slope_y, scratch):
                 slope_y[i, j] += b * scratch[0, i + t, j]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _shift(stamp, fx, fy):
     n = stamp.shape[0]
     value = np.empty((n, n))

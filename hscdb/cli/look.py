@@ -60,7 +60,7 @@ def status(args: argparse.Namespace) -> int:
             rows += [(label, *row.tolist()) for row in counts]
             found = statement("run/read_failures")(connection, run_id=int(run["run_id"]), stages=None)
             failures += [(run["name"], row) for row in found]
-        total = statement("run/read_totals").one(connection)
+        total = statement("run/find_totals").one(connection)
     print("  ".join(f"{name}={total[name]}" for name in total.dtype.names))
     if rows:
         print()

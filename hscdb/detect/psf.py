@@ -192,7 +192,7 @@ def fit(
 def _outliers(
     chi2: npt.NDArray[np.float64], is_reserved: npt.NDArray[np.bool_], rejected: npt.NDArray[np.bool_], turn: int
 ) -> npt.NDArray[np.bool_]:
-    """Stars whose chi2 is not finite or, from the second turn on, more than 4 scatters above the median (at least 2)."""
+    """Stars whose chi2 is not finite or, from the second turn on, above the median by 4 scatters (and above 2)."""
     if turn < 2:
         return ~np.isfinite(chi2)
     known = chi2[~is_reserved & ~rejected & np.isfinite(chi2)]

@@ -155,7 +155,8 @@ def fit(bins: Mesh, shape: tuple[int, int], order: int = 6) -> Background:
     """Chebyshev surface of total order `order` through the good bins, weighted by n_pixel / sigma^2.
 
     The order along an axis stays below the number of good bins along it, the number of terms below three quarters of
-    the number of good bins: the surface must not follow the noise of each. DataError `no_pixels` if there is no good bin.
+    the number of good bins: the surface must not follow the noise of each.
+    DataError `no_pixels` if there is no good bin.
     """
     good = bins.is_good
     if not good.any():

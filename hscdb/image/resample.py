@@ -103,4 +103,5 @@ def _shift(stamp, fx, fy):
 
 def shift(stamp: npt.NDArray[np.floating], fx: float, fy: float) -> npt.NDArray[np.float64]:
     """A square stamp (n, n), n odd, moved by (fx, fy) pixels, |f| <= 0.5, to the right and up."""
-    return _shift(np.ascontiguousarray(stamp, dtype=np.float64), fx, fy)
+    moved: npt.NDArray[np.float64] = _shift(np.ascontiguousarray(stamp, dtype=np.float64), fx, fy)
+    return moved

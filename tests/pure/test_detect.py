@@ -54,7 +54,7 @@ def pulls(lonely, low, high):
     return np.concatenate(flux), np.concatenate(x), np.concatenate(y)
 
 
-@pytest.mark.parametrize("low,high", [(10, 40), (40, 300)])
+@pytest.mark.parametrize(("low", "high"), [(10, 40), (40, 300)])
 def test_errors_of_flux_and_place_are_honest(lonely, low, high):
     for pull in pulls(lonely, low, high):
         pull = pull[np.isfinite(pull)]
@@ -132,7 +132,7 @@ def pair(distance, ratio):
     return field, frame.characterize(field.image, frame.Limits(), 1)
 
 
-@pytest.mark.parametrize("distance,ratio", [(7.0, 1.0), (8.0, 0.5), (12.0, 0.2)])
+@pytest.mark.parametrize(("distance", "ratio"), [(7.0, 1.0), (8.0, 0.5), (12.0, 0.2)])
 def test_blended_pairs_are_parted_and_keep_their_flux(distance, ratio):
     field, measured = pair(distance, ratio)
     c = measured.columns
@@ -238,7 +238,9 @@ def test_a_sky_subtracted_image_without_a_variance_plane_is_measured():
     assert np.median(snr / true) == pytest.approx(1.0, abs=0.15)
 
 
-@pytest.mark.parametrize("bit,code", [(mask.BAD, "no_pixels"), (mask.NO_DATA, "no_pixels"), (mask.SAT, "all_saturated")])
+@pytest.mark.parametrize(
+    ("bit", "code"), [(mask.BAD, "no_pixels"), (mask.NO_DATA, "no_pixels"), (mask.SAT, "all_saturated")]
+)
 def test_a_frame_without_usable_pixels_is_refused(bit, code):
     field = starfield.make((100, 100), [], [], [], [])
     field.image.mask[:] = bit
@@ -258,7 +260,7 @@ def test_half_a_frame_is_measured_in_its_other_half():
 
 
 def test_rows_have_the_columns_and_numbers_of_the_table():
-    field, measured = pair(7.0, 1.0)
+    _, measured = pair(7.0, 1.0)
     rows = catalog.sources(measured, 1, 2, 902798, 50)
     assert rows["source_id"][0] == ((902798 * 200 + 50) << 32) + 1
     children = rows[rows["parent_id"] != 0]

@@ -7,7 +7,7 @@ import pytest
 
 from hscdb.camera.load import load
 from hscdb.camera.model import Amplifier, Box, Camera, Ccd
-from hscdb.errors import InputError
+from hscdb.errors import ConfigError, InputError
 from hscdb.image.mask import BAD, CROSSTALK, NO_DATA, SAT, SUSPECT, UNMASKEDNAN
 from hscdb.image.readout import crosstalk, defects, frame, overscan, saturation
 from hscdb.image.readout.frame import Steps
@@ -233,6 +233,25 @@ def test_a_frame_of_another_size_is_refused() -> None:
     exact = replace(made.ccds[0], raw_width=N_AMP * STRIDE, raw_height=NY + 10)
     with pytest.raises(InputError, match=f"camera says {N_AMP * STRIDE} x {NY + 10}"):
         frame.to_adu(np.zeros((NY + 11, N_AMP * STRIDE), np.uint16), exact, Steps())
+
+
+def test_a_camera_that_cannot_be_cut_is_told() -> None:
+    ccd = camera().ccds[0]
+    raw = np.zeros((NY + 10, N_AMP * STRIDE), np.uint16)
+    with pytest.raises(ConfigError, match="no amplifier"):
+        frame.to_adu(raw, replace(ccd, amplifiers=()), Steps())
+    short = replace(ccd.amplifiers[1], overscan=Box(0, 0, 16, 20))
+    with pytest.raises(ConfigError, match=f"amp=1: overscan and data have 20 and {NY} rows"):
+        frame.to_adu(raw, replace(ccd, amplifiers=(ccd.amplifiers[0], short)), Steps())
+
+
+def test_pixels_of_no_amplifier_have_no_data() -> None:
+    made = camera(crosstalk=None)
+    ccd = replace(made.ccds[0], amplifiers=made.ccds[0].amplifiers[:3])
+    raw = expose(made, scene(), np.full(NY, 1000.0), np.zeros((NY, N_AMP * WIDTH))).astype(np.float32)
+    image = frame.to_electrons(frame.to_adu(raw, ccd, Steps()), made, ccd, Steps())
+    assert (image.mask[:, 3 * WIDTH :] == NO_DATA).all()
+    assert not (image.mask[:, : 3 * WIDTH] & NO_DATA).any()
 
 
 @pytest.mark.parametrize(("length", "extra"), [(5, 0), (6, 1), (7, 1), (8, 3), (9, 3), (10, 4), (40, 4)])

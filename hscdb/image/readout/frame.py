@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hscdb.camera.model import Amplifier, Camera, Ccd
-from hscdb.errors import InputError
+from hscdb.errors import ConfigError, InputError
 from hscdb.image import stats
-from hscdb.image.mask import BAD, SUSPECT
+from hscdb.image.mask import BAD, NO_DATA, SUSPECT
 from hscdb.image.plane import Image
 from hscdb.image.readout import overscan, passes
 
@@ -64,7 +64,18 @@ class Adu:
 
 
 def check_size(raw: npt.NDArray[Any], ccd: Ccd) -> None:
-    """InputError `wrong_size` if the raw array is not that of the CCD."""
+    """InputError `wrong_size` if the raw array is not that of the CCD; ConfigError `bad_camera` if it cannot be cut."""
+    if not ccd.amplifiers:
+        raise ConfigError(
+            f"ccd={ccd.ccd}: the camera describes no amplifier. Add one to its description.", code="bad_camera"
+        )
+    for amp in ccd.amplifiers:
+        if amp.overscan is not None and amp.overscan.height != amp.raw_box.height:
+            raise ConfigError(
+                f"ccd={ccd.ccd} amp={amp.amp}: overscan and data have {amp.overscan.height} and "
+                f"{amp.raw_box.height} rows. Give the overscan the rows of the data in the camera's description.",
+                code="bad_camera",
+            )
     if ccd.raw_width and ccd.raw_height:
         fits, need = raw.shape == (ccd.raw_height, ccd.raw_width), f"{ccd.raw_width} x {ccd.raw_height}"
     else:
@@ -92,13 +103,17 @@ def to_adu(
     raw  : (raw_height, raw_width). bias: (ny, nx) master [adu] or None.
     bad  : amplifiers known to be dead: masked BAD, their overscan is not looked at. To them are added those that are
            saturated or suspect all over, and those whose overscan has no usable pixel.
-    InputError `wrong_size`.
+    Pixels of no amplifier are NO_DATA. InputError `wrong_size`; ConfigError `bad_camera`.
     """
     check_size(raw, ccd)
     if raw.dtype != np.uint16:
         raw = raw.astype(np.float32, copy=False)
     adu = np.full((ccd.height, ccd.width), np.nan, np.float32)
     mask = np.zeros((ccd.height, ccd.width), np.int32)
+    if sum(amp.box.width * amp.box.height for amp in ccd.amplifiers) < mask.size:
+        mask[:] = NO_DATA
+        for amp in ccd.amplifiers:
+            mask[amp.box.slices] = 0
     level, noise, dead = {}, {}, set(bad)
     for amp in ccd.amplifiers:
         found = None if amp.amp in dead or not steps.do_overscan else _overscan(raw, amp, steps)

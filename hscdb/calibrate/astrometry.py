@@ -9,7 +9,8 @@ the result is a plain TAN-SIP again. Minimised: the sum over pairs of
 
     |place - reference|^2 / (centroid^2 + reference^2 + floor^2),
 
-linear in the coefficients, with pairs beyond `n_sigma` left out (hscPipe's FitTanSipWcs: order 3, 3 sigma, 3 rounds).
+linear in the coefficients, with pairs beyond `n_sigma` left out (hscPipe's FitTanSipWcs: order 3, 3 sigma, 3 rounds)
+and those of reserved stars, as long as twice the number a fit needs are left: they judge it, and the joint fit after it.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hscdb.calibrate import correction, pattern
+from hscdb.calibrate import correction, pattern, reference
 from hscdb.calibrate.reference import Places
 from hscdb.errors import DataError
 from hscdb.sky import sphere
@@ -70,6 +71,7 @@ class Solution:
     is_used     : (n_pair,) whether a pair is in the final fit.
     dx_mas, dy_mas : (n_pair,) residuals, place minus reference, along xi (east) and eta (north).
     order       : of the correction g.
+    Pairs of reserved references are listed, not used.
     rms_ra_mas, rms_dec_mas : of the pairs used.
     """
 
@@ -186,7 +188,7 @@ def _fit(
     x, y = found.x[i], found.y[i]
     pixel_mas = float(np.sqrt(start.plane_area(*start.crpix))) * _MAS
     error = np.sqrt((found.pix_err[i] * pixel_mas) ** 2 + places.mas_err[j] ** 2 + limits.floor_mas**2)
-    used = np.ones(len(i), dtype=np.bool_)
+    free = used = reference.fitted(places.is_reserved[j], 2 * limits.n_star_min)
     wcs, order = start, 1
     off = np.zeros((len(i), 2))
     for _ in range(6):
@@ -198,7 +200,7 @@ def _fit(
         pull = np.hypot(*off.T) / error
         # The scatter of the errors themselves is taken from the median, never below what they claim.
         spread = max(float(np.median(pull[used])) / _MEDIAN_RAYLEIGH, 1.0)
-        keep = pull <= limits.n_sigma * spread
+        keep = free & (pull <= limits.n_sigma * spread)
         if keep.sum() < limits.n_star_min or (keep == used).all():
             break
         used = keep

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from hscdb.sky import sphere
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 _MAS_PER_DEG = 3.6e6
 _DAYS_PER_YEAR = 365.25
@@ -20,11 +21,19 @@ class Places:
 
     ra, dec     : (n,) degrees, ICRS.
     mas_err     : (n,) one sigma per axis [mas], proper motion's own error times the years included.
+    is_reserved : (n,) kept aside from every fit, to judge it.
     """
 
     ra: Floats
     dec: Floats
     mas_err: Floats
+    is_reserved: Bools
+
+
+def fitted(is_reserved: Bools, n_min: int) -> Bools:
+    """Who takes part in a fit: all but the reserved, or everybody where fewer than n_min would be left."""
+    free = ~is_reserved
+    return free if free.sum() >= n_min else np.ones(len(free), dtype=np.bool_)
 
 
 def propagate(
@@ -38,6 +47,7 @@ def propagate(
     parallax_mas: Floats,
     mas_err: Floats,
     pm_mas_yr_err: Floats,
+    is_reserved: Bools | None = None,
 ) -> Places:
     """Places at the epoch `mjd` as seen from the Earth.
 
@@ -51,7 +61,8 @@ def propagate(
     step = motion * years[:, None] - np.nan_to_num(parallax_mas)[:, None] * earth(mjd)
     moved = sphere.unit_vector(ra, dec) + np.radians(step / _MAS_PER_DEG)
     new_ra, new_dec = sphere.from_vector(moved)
-    return Places(new_ra, new_dec, np.hypot(mas_err, np.nan_to_num(pm_mas_yr_err) * years))
+    reserved = np.zeros(len(new_ra), dtype=np.bool_) if is_reserved is None else is_reserved
+    return Places(new_ra, new_dec, np.hypot(mas_err, np.nan_to_num(pm_mas_yr_err) * years), reserved)
 
 
 def _axes(ra: ArrayLike, dec: ArrayLike) -> tuple[Floats, Floats]:

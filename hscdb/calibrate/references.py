@@ -99,6 +99,7 @@ def places(rows: Rows, mjd: float) -> Places:
         parallax_mas=rows["parallax_mas"] if np.isfinite(mjd) else np.full(len(rows), np.nan),
         mas_err=np.where(mas_err > 0.0, mas_err, _UNKNOWN_MAS),
         pm_mas_yr_err=np.where(known, np.nan_to_num(pm_err), _UNKNOWN_PM_MAS_YR),
+        is_reserved=rows["is_reserved"],
     )
 
 

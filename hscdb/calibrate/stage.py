@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hscdb.calibrate import astrometry, photometry, references, rows, selection
+from hscdb.calibrate.reference import fitted
 from hscdb.camera.focalplane import initial_wcs
 from hscdb.db import copy
 from hscdb.db.queries import query
@@ -46,6 +47,7 @@ class Config:
     color_term_set: str = setting(
         "", "generation of color terms; empty: the camera's own", was="photoCal.applyColorTerms"
     )
+    reserved_fraction: float = setting(0.1, "part of the stars kept out of every fit, to judge it; match's is the same")
     margin_pix: float = setting(
         300.0, "reference stars are taken this far around the ccd", unit="pix", was="pixelMargin"
     )
@@ -157,7 +159,9 @@ def _gather(work: Work, config: Config, ids: dict[str, int]) -> _Frame:
     reach = float(np.max(sphere.separation(ra, dec, *start.corners(ccd.width, ccd.height))))
     margin = max(config.margin_pix, config.max_shift_pix + _field_shift(work, config, ids["ccd"]))
     circle = {"ra": ra, "dec": dec, "radius_deg": reach + margin * float(np.sqrt(start.plane_area(*start.crpix)))}
-    stars = read_ref_stars(work.connection, ref_catalog_ids=catalogs.ids, **circle)
+    stars = read_ref_stars(
+        work.connection, ref_catalog_ids=catalogs.ids, reserved_fraction=config.reserved_fraction, **circle
+    )
     return _Frame(facts, sources, catalogs, stars, start, (ccd.width, ccd.height), circle)
 
 
@@ -225,6 +229,7 @@ def _photometry(
     kept = photometry.passes(fluxes, config.reference_cuts, len(stars))[j] & np.isfinite(mag[j])
     # A field without blue stars is better off with red ones than without a zero point.
     chosen = kept if kept.sum() >= config.n_photometry_min else np.isfinite(mag[j])
+    chosen[chosen] = fitted(stars["is_reserved"][j][chosen], 2 * config.n_photometry_min)
     funnel |= {"n_photometry_pair": len(i), "n_photometry_cut": int(chosen.sum())}
     try:
         zero_point = photometry.solve(

@@ -7,9 +7,20 @@ import numpy as np
 from hscdb.mosaic.model import Astrometry, Bools, Floats, Flux, Ints, Observations
 from hscdb.mosaic.places import MAS, vectors
 
-__all__ = ["Before", "Verdict", "before", "rms", "verdict"]
+__all__ = ["Before", "Floors", "Verdict", "before", "rms", "verdict"]
 
 _MIN_STARS = 10  # fewer reserved stars than that do not judge; all stars are used then
+
+
+@dataclass(frozen=True)
+class Floors:
+    """Errors added to every detection that judges, so that no handful of the brightest decides alone."""
+
+    position_mas: float = 2.0
+    mag: float = 0.002
+
+
+FLOORS = Floors()
 
 
 @dataclass(frozen=True)
@@ -22,7 +33,7 @@ class Before:
 
 @dataclass(frozen=True)
 class Verdict:
-    """rms of one axis [mas] and of magnitudes [mag], before and after; who judged; what was accepted."""
+    """Weighted rms of one axis [mas] and of magnitudes [mag], before and after; who judged; what was accepted."""
 
     position_before: float
     position_after: float
@@ -63,34 +74,51 @@ def before(obs: Observations, first_mag: Floats, motion: Floats) -> Before:
     return Before(position, mag)
 
 
-def rms(residual: Floats, star: Ints, usable: Bools, n_star: int) -> tuple[float, int]:
-    """rms about the star means with the lost degree of freedom put back, 5 sigma (MAD) clipped, and its n.
+def rms(
+    residual: Floats, star: Ints, usable: Bools, n_star: int, weight: Floats | None = None
+) -> tuple[float, int]:
+    """Scatter of residuals about their stars' means, and of how many: weighted, degrees of freedom put back.
 
-    Only stars with two or more usable detections count. NaN if there are none.
+    sqrt(sum w (r - mean)^2 / sum w (1 - w / W)), W the sum of a star's weights: the expected square of the numerator
+    per unit of variance. Pulls beyond 5 sigma (MAD) are clipped; stars with fewer than two usable detections do not
+    count. weight (n_obs,), default 1. NaN if nothing is left.
     """
-    good = usable & np.isfinite(residual)
-    n = np.bincount(star[good], minlength=n_star)
-    good &= n[star] >= 2
-    if not good.any():
+    w = np.where(usable & np.isfinite(residual), np.ones(residual.size) if weight is None else weight, 0.0)
+    w = np.where(np.isfinite(w), w, 0.0)
+    w[np.bincount(star[w > 0], minlength=n_star)[star] < 2] = 0.0
+    good = np.flatnonzero(w > 0)
+    if not good.size:
         return float("nan"), 0
-    full = residual[good] * np.sqrt(n[star[good]] / (n[star[good]] - 1.0))
-    sigma = 1.4826 * np.median(np.abs(full))
-    kept = full[np.abs(full) <= 5.0 * max(sigma, 1e-12)]
-    return float(np.sqrt(np.mean(kept**2))), int(kept.size)
+    w, r, mine = w[good], residual[good], star[good]
+    total = np.bincount(mine, w, n_star)[mine]
+    r = r - np.bincount(mine, w * r, n_star)[mine] / total
+    free = w * (1.0 - w / total)
+    pull = np.abs(r) * w / np.sqrt(np.maximum(free, 1e-300))
+    kept = pull <= 5.0 * 1.4826 * max(float(np.median(pull)), 1e-12)
+    return float(np.sqrt(np.sum(w[kept] * r[kept] ** 2) / np.sum(free[kept]))), int(kept.sum())
 
 
-def verdict(obs: Observations, first: Before, position: Astrometry, flux: Flux) -> Verdict:
-    """Compare before and after; a solution is accepted if it is not worse (1 % of noise allowed)."""
+def verdict(
+    obs: Observations, first: Before, position: Astrometry, flux: Flux, position_err_mas: Floats, floors: Floors = FLOORS
+) -> Verdict:
+    """Compare before and after; a solution is accepted if it is not worse (1 % of noise allowed).
+
+    Each detection counts by 1 / (err^2 + floor^2), its own error position_err_mas (n_obs,) [mas] or obs.mag_err and a
+    floor that is the same for both: what the solutions differ by is seen in the bright stars, and photon noise, which
+    neither can change, must not drown it.
+    """
     n = obs.stars.size
     judge, judged_by = obs.is_reserved, "reserved"
     if np.unique(obs.star[judge & (obs.reason == "")]).size < _MIN_STARS:
         judge, judged_by = np.ones(obs.star.size, bool), "all"
     usable = judge & (obs.reason == "")
+    weight = 1.0 / (position_err_mas**2 + floors.position_mas**2)
     figures = []
     for one in (first.position, position.residual):
-        axes = [rms(one[:, i], obs.star, usable, n) for i in range(2)]
+        axes = [rms(one[:, i], obs.star, usable, n, weight) for i in range(2)]
         figures.append((float(np.sqrt(np.mean([a[0] ** 2 for a in axes]))), axes[0][1]))
-    mags = [rms(one, obs.star, usable, n) for one in (first.mag, flux.residual)]
+    weight = 1.0 / (obs.mag_err**2 + floors.mag**2)
+    mags = [rms(one, obs.star, usable, n, weight) for one in (first.mag, flux.residual)]
     return Verdict(
         position_before=figures[0][0], position_after=figures[1][0], mag_before=mags[0][0], mag_after=mags[1][0],
         n_judge=figures[1][1], judged_by=judged_by,

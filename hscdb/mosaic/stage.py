@@ -92,8 +92,8 @@ def run(work: Work, config: Config) -> Funnel:
     first = judge.before(
         obs, obs.mag + gather.zero_points(seen, used_frames), prepare.motion(obs, refs, per_visit["mjd"])
     )
-    verdict = judge.verdict(obs, first, position, scale)
     place_err = np.sqrt(0.5 * (obs.covariance[:, 0] + obs.covariance[:, 2])) * 1000.0 * work.camera.pixel_scale_arcsec
+    verdict = judge.verdict(obs, first, position, scale, place_err)
     for table, array in (
         ("mosaic_solution", rows.summary(key, unit["tract"], unit["filter"], obs, position, scale, verdict, left_out)),
         ("mosaic_visit", rows.visits(key, where, obs, position, scale)),

@@ -1,9 +1,10 @@
--- Stars of some reference catalogs in a circle, with their largest flux in any band.
--- params:  ref_catalog_ids integer[], ra double precision, dec double precision, radius_deg double precision
+-- Stars of some reference catalogs in a circle, with their largest flux in any band, and which are kept aside from every fit.
+-- params:  ref_catalog_ids integer[], ra double precision, dec double precision, radius_deg double precision,
+--          reserved_fraction double precision
 -- returns: ref_catalog_id integer, ref_id bigint, ra double precision, dec double precision, ra_mas_err double precision,
 --          dec_mas_err double precision, epoch_mjd double precision, pm_ra_mas_yr double precision,
 --          pm_dec_mas_yr double precision, pm_ra_mas_yr_err double precision, pm_dec_mas_yr_err double precision,
---          parallax_mas double precision, flux_njy double precision
+--          parallax_mas double precision, flux_njy double precision, is_reserved boolean
 SELECT r.ref_catalog_id,
        r.ref_id,
        r.ra,
@@ -16,7 +17,8 @@ SELECT r.ref_catalog_id,
        r.pm_ra_mas_yr_err,
        r.pm_dec_mas_yr_err,
        r.parallax_mas,
-       f.flux_njy
+       f.flux_njy,
+       star_lot(r.ra, r.dec) < CAST(:reserved_fraction AS double precision) * 1000 AS is_reserved
   FROM ref_star AS r
  CROSS JOIN LATERAL (SELECT max(b.flux_njy) AS flux_njy
                        FROM ref_flux AS b

@@ -42,7 +42,7 @@ def frame(
     found = Detections(found_x, found_y, np.full(n, noise_pix), flux[inside])
     return (
         found,
-        Places(ref_ra, ref_dec, np.full(n_star, ref_mas)),
+        Places(ref_ra, ref_dec, np.full(n_star, ref_mas), np.arange(n_star) % 10 == 9),
         flux,
         start,
         (chip.width, chip.height),
@@ -125,7 +125,7 @@ def test_every_pair_is_one_to_one_and_true():
 def test_too_little_is_told(keep_source, keep_ref, code):
     found, places, flux, *rest, _ = frame(5, 200)
     found = Detections(*(each[:keep_source] for each in (found.x, found.y, found.pix_err, found.flux)))
-    places = Places(*(each[:keep_ref] for each in (places.ra, places.dec, places.mas_err)))
+    places = Places(*(each[:keep_ref] for each in (places.ra, places.dec, places.mas_err, places.is_reserved)))
     with pytest.raises(DataError) as caught:
         astrometry.solve(found, places, flux[:keep_ref], *rest, Limits())
     assert caught.value.code == code
@@ -135,7 +135,7 @@ def test_strangers_do_not_match():
     found, places, flux, *rest, _ = frame(6, 200)
     ra, dec = sphere.offset(places.ra, places.dec, 40.0, 300 / 3600)
     with pytest.raises(DataError) as caught:
-        astrometry.solve(found, Places(ra, dec, places.mas_err), flux, *rest, Limits())
+        astrometry.solve(found, Places(ra, dec, places.mas_err, places.is_reserved), flux, *rest, Limits())
     assert caught.value.code == "no_match"
 
 

@@ -206,7 +206,18 @@ def test_wcs_and_zero_point_of_a_frame_come_back(connection, tmp_path):
     scale = only(connection, "flux_scale")
     assert abs(2.5 * np.log10(scale.flux_mag0_e) - ZERO) < 0.005
     assert scale.status == "solved"
-    assert funnel["n_pair_used"] == found.n_star > 0.9 * len(inside)
+    pairs = connection.execute(
+        text(
+            "SELECT p.is_used, star_lot(r.ra, r.dec) < 100 AS is_reserved FROM source_ref AS p"
+            " JOIN ref_star AS r USING (ref_catalog_id, ref_id) JOIN ref_catalog AS c USING (ref_catalog_id)"
+            " WHERE p.task_id = :task AND c.preset = 'gaia'"
+        ),
+        {"task": task},
+    ).all()
+    assert not any(pair.is_used for pair in pairs if pair.is_reserved)
+    free = [pair.is_used for pair in pairs if not pair.is_reserved]
+    assert 0.05 * len(pairs) < len(pairs) - len(free) < 0.15 * len(pairs)
+    assert funnel["n_pair_used"] == found.n_star > 0.9 * len(free) > 0.7 * len(inside)
     assert json.loads(json.dumps(funnel)) == funnel
 
 

@@ -169,7 +169,7 @@ def _measure(image, clean, variance, mask, basin, blend_of, kinds, keys, xs, ys,
         flag = 0
         out[k, :] = np.nan
         n_pixel[k] = n
-        out[k, 17] = peak
+        out[k, 17] = peak if peak > -np.inf else np.nan  # a child may have got no pixel at all
         pxx = psf_moments[k, 0]
         pyy = psf_moments[k, 1]
         pxy = psf_moments[k, 2]

@@ -1,11 +1,13 @@
 """detect against the truth: fluxes, places, errors, completeness, blends, flags, and frames that are hardly frames."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import starfield
 from scipy.spatial import cKDTree
 
-from hscdb.detect import catalog, frame, measure
+from hscdb.detect import catalog, deblend, frame, measure, targets
 from hscdb.errors import DataError
 from hscdb.image import flags, mask
 from hscdb.image.plane import Image
@@ -276,3 +278,17 @@ def test_rows_have_the_columns_and_numbers_of_the_table():
     quality = catalog.quality(measured, 1, 2, 902798, 50, 0.168)
     assert 0.5 < quality["seeing_arcsec"][0] < 0.85
     assert quality["n_source"][0] == len(rows)
+
+
+def test_a_child_whose_light_all_went_to_others_has_no_peak_value(monkeypatch):
+    def divide(*args):
+        children = deblend.divide(*args)
+        n_own = int(children.start[1] - children.start[0])
+        children.share[children.start[0] : children.start[0] + n_own] = 0.0
+        return children
+
+    monkeypatch.setattr(targets, "deblend", SimpleNamespace(divide=divide))
+    field = starfield.crowd((300, 300), 80, 20, fwhm=FWHM)
+    columns = frame.characterize(field.image, frame.Limits(), 1).columns
+    assert np.isnan(columns["peak"]).sum() == 1
+    assert not any(np.isinf(column).any() for column in columns.values() if column.dtype.kind == "f")

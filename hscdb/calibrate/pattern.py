@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from scipy.stats import poisson
+from scipy.special import pdtrc
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -245,4 +245,5 @@ def _log_chance(source: Floats, ref: Floats, found: tuple[Floats, Floats, Indice
     at = source @ matrix.T + shift
     inside = int(((at >= low) & (at <= high)).all(axis=1).sum())
     expected = inside * min(len(ref) * np.pi * tolerance**2 / area, 1.0)
-    return float(poisson.logsf(len(i) - 3, expected) / np.log(10.0))
+    with np.errstate(divide="ignore"):  # beyond the smallest number: certainly no accident
+        return float(np.log10(pdtrc(len(i) - 3, expected))) if len(i) >= 3 else 0.0

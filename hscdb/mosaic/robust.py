@@ -2,7 +2,6 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -39,6 +38,8 @@ def floor(square: Floats, variance: Floats, share: Floats, dimension: int, large
         return 0.0
     if excess(largest) >= 0:
         return largest
+    from scipy.optimize import brentq  # half a second to import, and every command loads every stage
+
     return float(brentq(excess, 0.0, largest, xtol=largest * 1e-5))
 
 

@@ -1,16 +1,19 @@
 """qa: numbers that judge the joint solution into qa_metric, then pictures drawn from queries."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from hscdb.db import copy
 from hscdb.db.queries import query
 from hscdb.errors import InputError
-from hscdb.qa import metrics, plots
+from hscdb.qa import metrics
 from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, stage
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 find_solution = query("qa/find_solution")
 read_scatter = query("qa/read_scatter")
@@ -79,6 +82,8 @@ def run(work: Work, config: Config) -> Funnel:
 
 def _plots(work: Work, config: Config, task: int, scatter: np.ndarray) -> int:
     """Draw and store the pictures; returns their number."""
+    from hscdb.qa import plots  # matplotlib takes a second to import, and every command loads every stage
+
     rows = read_residuals(work.connection, mosaic_task_id=task)
     ids = {name: work.unit[name] for name in ("tract", "filter")}
     title = f"tract {ids['tract']}, {ids['filter']}, {np.unique(rows['visit']).size} visits, {len(rows)} detections"

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-from scipy.interpolate import Akima1DInterpolator
 
 from hscdb.image import stats
 
@@ -84,6 +83,8 @@ def smooth(means: npt.NDArray[np.float64], n_bin: int) -> npt.NDArray[np.float64
         return np.full(ny, means[good].mean() if good.any() else math.nan)
     y_bin = np.add.reduceat(np.where(good, rows, 0.0), edge[:-1])[filled] / count[filled]
     mean_bin = np.add.reduceat(np.where(good, means, 0.0), edge[:-1])[filled] / count[filled]
+    from scipy.interpolate import Akima1DInterpolator  # half a second to import; commands that read no frame do without
+
     spline = Akima1DInterpolator(y_bin, mean_bin)
     inside = np.clip(rows, y_bin[0], y_bin[-1])
     level: npt.NDArray[np.float64] = spline(inside) + spline(inside, 1) * (rows - inside)

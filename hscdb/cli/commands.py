@@ -52,6 +52,7 @@ COMMANDS = tuple(
         ("db", "server", "start, stop, migrate, status, describe", "database"),
         ("rerun", "keep", "list, show or delete runs", "keep"),
         ("gc", "keep", "remove litter: temporary files and files without a row", "keep"),
+        ("truth", "sky", "a run on simulated frames against their truth", "look"),
         ("demo", "sky", "simulate a field and take it through every stage", "data"),
     )
 )

@@ -1,4 +1,4 @@
-"""simulate and demo: a sky whose truth is known."""
+"""simulate, truth and demo: a sky whose truth is known."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from hscdb.cli import options
-from hscdb.errors import ConfigError
+from hscdb.errors import ConfigError, InputError
 
 
 def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.Namespace], int]:
-    """The arguments of simulate and demo."""
+    """The arguments of simulate, truth and demo."""
     add = parser.add_argument
     if name == "demo":
         parser.description = (
@@ -28,6 +28,17 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
         add("--visits", type=options.positive, default=5, metavar="N", help="visits [5]")
         add("-j", "--processes", dest="jobs", type=options.positive, default=2, metavar="N", help="processes [2]")
         return demo
+    if name == "truth":
+        parser.description = (
+            "How far the detections of simulated frames are from where their stars truly were, and from their true "
+            "magnitudes, before (first calibration) and after the joint solution."
+        )
+        parser.epilog = "examples:\n  hscdb truth demo/repository demo/sky --rerun demo"
+        options.repository(parser)
+        add("sky", help="folder that hscdb simulate wrote")
+        add("--rerun", metavar="NAME", help="run [the only one with a joint solution]")
+        add("--snr", type=float, default=100.0, metavar="N", help="least S/N of a detection [100]")
+        return truth
     parser.description = "Write simulated raw frames, calibration frames, reference catalogs and truth tables to OUT."
     parser.epilog = (
         "examples:\n  hscdb simulate OUT --camera hsc --ccds 49 50 57 58 --visits 5 -j 2\n"
@@ -83,6 +94,42 @@ def simulate(args: argparse.Namespace) -> int:
     return 0
 
 
+def truth(args: argparse.Namespace) -> int:
+    """Print the errors of a run on simulated frames."""
+    from hscdb.cli.show import table
+    from hscdb.db.engine import transaction
+    from hscdb.db.queries import query
+    from hscdb.fits.table import read_columns
+    from hscdb.simulate import compare
+
+    path = Path(args.sky) / "truth_source.fits"
+    true = read_columns(path)
+    with options.opened(args) as repository, transaction(repository.engine) as connection:
+        solutions = query("qa/read_solutions")(connection)
+        runs = sorted({str(row["run"]) for row in solutions})
+        if args.rerun is None and len(runs) > 1:
+            raise ConfigError(
+                f"truth: {len(runs)} runs have a joint solution ({', '.join(runs)}). Choose with --rerun.",
+                code="ambiguous_rerun",
+            )
+        solutions = [row for row in solutions if args.rerun in (None, row["run"])]
+        if not solutions:
+            raise InputError(
+                f"truth: no joint solution{f' in run {args.rerun}' if args.rerun else ''} (1 needed). "
+                "Run `hscdb run REPO isr..qa` first.",
+                code="no_solution",
+            )
+        for row in solutions:
+            detections = query("qa/read_detections")(connection, mosaic_task_id=int(row["task_id"]))
+            found = compare.errors(detections, true)
+            print(
+                f"run {row['run']}, tract {row['tract']}, {row['filter']}: {len(detections)} detections, "
+                f"{found.snr.size} of true stars; S/N > {args.snr:g}, against the truth of {path}"
+            )
+            table(("error", "stars", "before", "after", "unit", "n"), compare.table(found, args.snr))
+    return 0
+
+
 def _typed(setup: type, words: list[str]) -> dict[str, Any]:
     """NAME=VALUE words as typed options of a simulation."""
     from difflib import get_close_matches
@@ -124,6 +171,7 @@ def demo(args: argparse.Namespace) -> int:
         ["skymap", repo, "discrete", "--rerun", "demo"],
         ["run", repo, "match..qa", "--rerun", "demo", "--id", "tract=0", *jobs],
         ["query", repo, "--file", str(folder("sql") / "run" / "read_metrics.sql")],
+        ["truth", repo, str(out / "sky"), "--rerun", "demo"],
         ["connect", repo],
     ]  # fmt: skip
     for words in steps:

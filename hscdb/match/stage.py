@@ -130,7 +130,12 @@ def run(work: Work, config: Config) -> Funnel:
 def _select(work: Work, config: Config) -> Funnel:
     """Fill match_observation. DataError `no_frames` or `too_few_stars`."""
     connection, tract, filter = work.connection, work.unit["tract"], work.unit["filter"]
-    insert_frames(connection, run_id=work.run_id, tract=tract, filter=filter)
+    chosen = work.options.get("frames")
+    insert_frames(
+        connection, run_id=work.run_id, tract=tract, filter=filter,
+        visits=None if chosen is None else chosen["visit"].tolist(),
+        ccds=None if chosen is None else chosen["ccd"].tolist(),
+    )  # fmt: skip
     mark_filled(connection, work_table="match_frame")
     frames = read_frames(connection)
     if not len(frames):

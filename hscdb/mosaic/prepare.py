@@ -7,7 +7,7 @@ import numpy as np
 from hscdb.camera.model import Camera
 from hscdb.errors import DataError
 from hscdb.mosaic import robust
-from hscdb.mosaic.model import Floats, Observations, References
+from hscdb.mosaic.model import Bools, Floats, Observations, References
 from hscdb.mosaic.places import vectors
 
 
@@ -16,6 +16,14 @@ def by_star(obs: Observations, mags: dict[int, tuple[float, float]]) -> tuple[Fl
     none = (np.nan, np.nan)
     both = np.array([mags.get(int(s), none) for s in obs.stars]).reshape(-1, 2)
     return both[:, 0], both[:, 1]
+
+
+def among(rows: Any, chosen: Any) -> Bools:
+    """Which rows are of the chosen frames (visit, ccd); None: all."""
+    if chosen is None:
+        return np.ones(len(rows), bool)
+    keys = set(zip(chosen["visit"].tolist(), chosen["ccd"].tolist(), strict=True))
+    return np.fromiter((key in keys for key in zip(rows["visit"].tolist(), rows["ccd"].tolist(), strict=True)), bool)
 
 
 def connected(

@@ -67,12 +67,15 @@ def run(work: Work, config: Config) -> Funnel:
     unit = {"run_id": work.run_id, "tract": work.unit["tract"], "filter": work.unit["filter"]}
     who = f"mosaic tract={unit['tract']} filter={unit['filter']}"
     all_frames = read_frames(work.connection, **unit)
+    chosen = work.options.get("frames")
+    all_frames = all_frames[prepare.among(all_frames, chosen)]
     if not len(all_frames):
         raise InputError(
             f"{who}: no calibrated frame (at least 1 needed). Run `hscdb run REPO isr..match` for its visits first.",
             code="no_frames",
         )
     seen = read_observations(work.connection, **unit)
+    seen = seen[prepare.among(seen, chosen)]
     positions, mags = _references(work, config, unit, seen)
     seen, used_frames, left_out = prepare.connected(who, config.n_shared_min, seen, all_frames, positions)
     obs = gather.observations(seen, used_frames, config.use_ambiguous)

@@ -181,8 +181,8 @@ def scalar(connection, statement, **params):
     return connection.execute(text(statement), params).scalar_one()
 
 
-def match(connection, world, **settings):
-    """Run the match stage; returns funnel and task_id."""
+def match(connection, world, frames=None, **settings):
+    """Run the match stage, of chosen frames (visit, ccd) or all; returns funnel and task_id."""
     task_id = insert_task(
         connection,
         world.run_id,
@@ -192,8 +192,9 @@ def match(connection, world, **settings):
         filter=world.filter,
     )
     work = SimpleNamespace(
-        connection=connection, run_id=world.run_id, task_id=task_id, unit={"tract": world.tract, "filter": world.filter}
-    )
+        connection=connection, run_id=world.run_id, task_id=task_id, options={"frames": frames},
+        unit={"tract": world.tract, "filter": world.filter},
+    )  # fmt: skip
     return stage.run(work, stage.Config(**settings)), task_id
 
 

@@ -156,6 +156,17 @@ def test_nothing_in_common_is_told(connection):
     assert caught.value.code == "no_overlap"
 
 
+def test_only_the_chosen_frames_are_matched(connection):
+    world = fill(connection, observations([1, 2, 3], *near(10.0, 0.0, [0.0] * 3, [0.0] * 3)))
+    funnel, task = match(connection, world)
+    ccd = connection.execute(text("SELECT DISTINCT ccd FROM star_member WHERE task_id = :t"), {"t": task}).scalar_one()
+    frames = np.array([(1, ccd), (3, ccd)], [("visit", "i8"), ("ccd", "i4")])
+    fewer, task = match(connection, world, frames)
+    assert (funnel["n_frame"], fewer["n_frame"]) == (3, 2)
+    visits = connection.execute(text("SELECT visit FROM star_member WHERE task_id = :t ORDER BY 1"), {"t": task})
+    assert visits.scalars().all() == [1, 3]
+
+
 def test_no_frame_is_told(connection):
     world = fill(connection, observations([1], [10.0], [0.0]))
     world.filter = "HSC-G"

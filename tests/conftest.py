@@ -21,6 +21,7 @@ from hscdb.db import engine as engines
 from hscdb.db import migrate
 from hscdb.db.server import Server
 
+os.environ.setdefault("PYTHONWARNINGS", "error")  # what tests start as a process is as strict as the tests
 SMALL = {"shared_buffers": "64MB", "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 

@@ -5,6 +5,7 @@ astropy's way costs several times the byte swap and the copy that are needed (me
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -21,6 +22,8 @@ BLOCK = 2880
 _CHUNK = 1 << 20  # bytes swapped at a time: stays in the cache
 _DTYPE = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _BITPIX = {"u1": 8, "i2": 16, "i4": 32, "i8": 64, "f4": -32, "f8": -64}
+
+_STANDARD = re.compile("[A-Z0-9_-]{1,8}")
 
 Cards = Mapping[str, Any] | Iterable[tuple[Any, ...]]
 
@@ -62,18 +65,26 @@ def _ascii(text: str) -> str:
     return " ".join(text.encode("ascii", "replace").decode().split("\n"))
 
 
-def _fitting(name: str, content: Any, comment: str) -> str:
-    """As much of a comment as the card has room for."""
-    if len(name) + len(str(content)) + len(comment) < 45:
-        return _ascii(comment)
-    room = 80 - len(str(fits.Card(name, content)).rstrip()) - 3
-    return _ascii(comment)[: max(room, 0)]
+def _room(name: str, plain: Any) -> int:
+    """Characters that a card (name with HIERARCH, content as `_plain` makes it) leaves for its comment."""
+    if isinstance(plain, str):
+        # quotes are doubled, texts filled up to 8 characters
+        wide = 2 + max(8, len(plain) + plain.count("'")) if plain else 2
+    elif isinstance(plain, fits.card.Undefined):
+        wide = 0
+    else:
+        wide = 1 if isinstance(plain, bool) else len(str(plain))
+    keyword = name.removeprefix("HIERARCH ")
+    if wide and len(keyword) <= 8:
+        wide = max(wide, 20)  # only the contents of long keywords do without the fixed field
+    return 80 - wide - (10 if keyword == name else len(name) + 3) - 3
 
 
 def set_cards(header: fits.Header, cards: Cards) -> None:
     """Set `cards`, a mapping keyword -> content or tuples (keyword, content[, comment]), in `header`.
 
-    COMMENT and HISTORY are appended; long keywords become HIERARCH cards; comments are cut to the room there is.
+    COMMENT and HISTORY are appended; long and unusual keywords become HIERARCH cards, whose texts are cut to one card;
+    comments are cut to the room there is. A card without a comment keeps that of the one it replaces.
     """
     items: Iterable[tuple[Any, ...]] = cards.items() if isinstance(cards, Mapping) else cards
     for keyword, content, *comment in items:
@@ -81,10 +92,16 @@ def set_cards(header: fits.Header, cards: Cards) -> None:
         if name in ("COMMENT", "HISTORY", ""):
             (header.add_history if name == "HISTORY" else header.add_comment)(_ascii(str(content)))
             continue
-        if len(name) > 8 and not name.startswith("HIERARCH "):
+        if not _STANDARD.fullmatch(name.upper()) and not name.startswith("HIERARCH "):
             name = "HIERARCH " + name
         plain = _plain(content)
-        header[name] = (plain, _fitting(name, plain, str(comment[0]))) if comment and comment[0] is not None else plain
+        if name.startswith("HIERARCH ") and isinstance(plain, str):
+            while _room(name, plain) < -3:
+                plain = plain[:-1]
+        words = comment[0] if comment else None
+        if words is None and name in header:
+            words = header.comments[name]
+        header[name] = (plain, _ascii(str(words or ""))[: max(_room(name, plain), 0)])
 
 
 def header_bytes(header: fits.Header) -> bytes:

@@ -22,8 +22,8 @@ from hscdb.image.mask import PLANES
 from hscdb.image.plane import Image
 
 __all__ = [
-    "DATASETS", "Cards", "Table", "names", "overwrite_plane", "path", "read_header", "read_image", "read_plane", "read_table",
-    "update_header", "write_header", "write_image", "write_plane",
+    "DATASETS", "Cards", "Table", "names", "overwrite_plane", "path", "read_header", "read_image", "read_plane",
+    "read_table", "update_header", "write_header", "write_image", "write_plane",
 ]  # fmt: skip
 
 _P = "%(pointing)05d/%(filter)s"

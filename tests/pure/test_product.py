@@ -102,6 +102,29 @@ def test_an_image_survives_the_trip_and_astropy_reads_it(tmp_path: Path) -> None
     assert product.read_header(path, "MASK")["MP_NO_DATA"] == 8
 
 
+@pytest.mark.parametrize("keyword", ["A", "EXPTIME", "FLATNESS_PP", "ESO DET CHIP ID", "T.X", "filter"])
+def test_comments_are_cut_to_the_room_their_card_leaves(tmp_path: Path, keyword: str) -> None:
+    path = tmp_path / "card.fits"
+    contents = [True, -123456789012, 10**30, 0.1, -1.0 / 3, None, "", "R", "it's", "'" * 30, "x" * 60, "x" * 99]
+    lengths = [*range(38, 52), 60, 67, 68, 80]
+    for content in contents:
+        room = []
+        for n in lengths:  # astropy's warning of a card too long is an error in tests
+            product.write_header(path, [(keyword, content, "c" * n)])
+            header = fits.getheader(path)
+            assert set(header.comments[keyword]) <= {"c"}
+            room.append(len(header.comments[keyword]))
+        assert room == [min(n, max(room)) for n in lengths]  # no shorter than need be
+        if not (isinstance(content, str) and len(content) > 20):  # HIERARCH cards cannot be continued
+            assert header[keyword] == content or isinstance(header[keyword], fits.card.Undefined)
+        if keyword == "EXPTIME" and (content is True or content in (0.1, "R", "it's")):
+            assert max(room) == 47
+        product.update_header(path, {0: {keyword: "a content that is longer"}})
+        updated = fits.getheader(path)
+        assert updated[keyword] == "a content that is longer"
+        assert updated.comments[keyword] == "c" * min(max(room), len(updated.comments[keyword]))
+
+
 def test_mask_bits_of_other_files_are_moved_to_ours(tmp_path: Path) -> None:
     path = tmp_path / "theirs.fits"
     bits = np.array([[1 << 3, 1 << 9, 1 << 12], [1 << 3 | 1 << 12, 0, 1 << 5]], np.int32)

@@ -18,6 +18,7 @@ from hscdb.errors import ConfigError
 from hscdb.run import log
 from hscdb.run.log import logger
 from hscdb.run.plan import Event, Plan
+from hscdb.run.stage import all_registered
 from hscdb.run.worker import Worker, guarded
 
 mark_orphans_failed = query("run/mark_orphans_failed")
@@ -187,7 +188,9 @@ class Processes:
 def _context() -> ForkServerContext:
     limit_threads()
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["hscdb.run.pool"])
+    # What the stages import is imported once, by the process that the workers are forked from.
+    modules = sorted({stage.run.__module__ for stage in all_registered()})
+    context.set_forkserver_preload(["hscdb.run.pool", *modules])
     return context
 
 

@@ -15,11 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hscdb.db.engine import connect
+from hscdb.db.engine import connect, transaction
 from hscdb.db.queries import query
 from hscdb.db.tables import delete_task_rows, is_lost, is_worth_retry
 from hscdb.errors import HscdbError, InputError
 from hscdb.run.cost import Clock, peak_mb
+from hscdb.run.interrupt import Interrupt
 from hscdb.run.log import logger, subject
 from hscdb.run.plan import Event, Plan
 from hscdb.run.product import MissingProductError, TaskFiles
@@ -58,10 +59,11 @@ class Worker:
         self.units = {unit.data_id: unit for unit in plan.units}
         self.engine = connect(plan.dsn, pool=False, application_name=f"hscdb {'+'.join(plan.names)}")
         self.connection: Any = None
+        self.interrupt = Interrupt()
 
     def loop(self) -> None:
         """Work until nothing is free. BugError after a bug; other exceptions of a lost server leave as they are."""
-        with self.engine.connect() as self.connection:
+        with self.interrupt.held(), self.engine.connect() as self.connection:
             for statuses in (["todo", "running"], ["running"]):
                 # The second time round takes what a worker was killed at after we had passed it.
                 for data_id, lock_key in self._claims(statuses):
@@ -72,6 +74,7 @@ class Worker:
                             with self.connection.begin():
                                 delete_lock(self.connection, lock_key=lock_key)
                     self.tell(Event("unit", data_id))
+                    self.interrupt.check()
 
     def _claims(self, statuses: list[str]) -> Iterator[tuple[str, int]]:
         """Claimed units: data id and lock. Each slice of the list is asked until nothing of it is free."""
@@ -105,6 +108,7 @@ class Worker:
                     broken[stage.name] = f"{stage.name} failed ({task['reason']}): {task['message']}"
                 continue
             cause = self._missing_input(stage, unit, broken)
+            self.interrupt.check()
             if cause is None:
                 cause = self._task(stage, unit, int(task["task_id"]), carry)
                 if task["n_attempt"]:  # a redone task opens those behind it
@@ -205,7 +209,14 @@ class Worker:
             calib_run_id=plan.calib_run_id, carry=carry,
             options=dict(plan.options) | {"frames": unit.frames, "followed_by": after},
         )  # fmt: skip
-        funnel = stage.run(work, plan.configs[stage.name])
+        try:
+            with self.interrupt.open():
+                funnel = stage.run(work, plan.configs[stage.name])
+        except BaseException:
+            if not self.interrupt.is_asked:
+                raise
+            self.connection.invalidate()  # it may be in the middle of a statement; the server rolls back
+            raise KeyboardInterrupt from None
         if not is_first and plan.later.get(stage.name):
             mark_outdated(
                 self.connection, run_id=plan.run_id, stages=list(plan.later[stage.name]), data_id=unit.data_id
@@ -251,10 +262,10 @@ class Worker:
 
     def _give_back(self, stage: Stage, unit: Unit, task_id: int, error: BaseException) -> None:
         """After a bug, Ctrl-C or the loss of the server: the task is as if it had not begun."""
-        if is_lost(error):
+        if isinstance(error, Exception) and is_lost(error):
             return  # the server rolls back by itself; the task counts as a killed worker's
-        with self.connection.begin():
-            mark_given_back(self.connection, task_id=task_id)
+        with transaction(self.engine) as connection:  # ours may be gone
+            mark_given_back(connection, task_id=task_id)
         if isinstance(error, Exception):
             told = "".join(traceback.format_exception(error))
             self.tell(Event("bug", unit.data_id, stage.name, text=told))

@@ -1,8 +1,9 @@
--- Put a task back among those to be done.
+-- Put a task that was begun back among those to be done; one that is done stays so.
 -- params:  task_id bigint
 -- returns: count
 UPDATE task
    SET status = 'todo',
        reason = NULL,
        message = NULL
- WHERE task_id = :task_id;
+ WHERE task_id = :task_id
+   AND status = 'running';

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from hscdb.errors import ConfigError
-from hscdb.run import rerun, select
+from hscdb.run import rerun, select, worker
 from hscdb.run.config import resolve
 from hscdb.run.execute import Command, Outcome
 from hscdb.run.repository import Repository, enter_camera
@@ -329,7 +329,8 @@ def test_an_empty_selection_is_told_and_no_success(repository: Repository, caplo
 
 
 MAIN = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where our caller ignores it
 sys.path.insert(0, {here!r})
 from test_worker import command, fake, Repository
 from hscdb.run import log
@@ -383,6 +384,46 @@ def test_ctrl_c_leaves_nothing_half_done(repository: Repository, jobs: int) -> N
     process.communicate(timeout=30)
     assert process.returncode != 0
     assert set(statuses(repository, "second").values()) == {"done", "todo"}
+    assert is_tidy(repository)
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Python's own answer to SIGINT, also where the tests are run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_in_the_middle_of_a_statement_gives_the_task_back(repository: Repository) -> None:
+    (repository.path / "orders" / "stop-2").touch()
+    with pytest.raises(KeyboardInterrupt):
+        command(repository).execute()
+    found = rows(repository, "SELECT stage, status FROM task WHERE data_id = 'visit=100 ccd=2' ORDER BY task_id")
+    assert found == [("fake_first", "done"), ("fake_second", "todo"), ("fake_third", "todo")]
+    assert is_tidy(repository)
+    assert rows(repository, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+    assert command(repository).execute().exit_status == 0
+    assert stars(repository) == WANTED
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_while_a_task_is_committed_waits_until_it_is_done(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*words: Any, **more: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return mark_done(*words, **more)
+
+    mark_done = worker.mark_done
+    monkeypatch.setattr(worker, "mark_done", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        command(repository).execute()
+    done = rows(repository, "SELECT stage, data_id FROM task WHERE status = 'done'")
+    assert done == [("fake_first", "visit=100 ccd=0")]
+    assert set(statuses(repository, "second").values()) == {"todo"}
     assert is_tidy(repository)
 
 

@@ -3,6 +3,7 @@
 orders/fail-<ccd>  : `first` raises a DataError for this ccd.
 orders/bug-<ccd>   : `second` raises a ZeroDivisionError for this ccd.
 orders/kill-<ccd>  : `second` kills its own process for this ccd, once (the file is taken away before).
+orders/stop-<ccd>  : `second` gets a Ctrl-C for this ccd while it waits for a statement, once.
 orders/slow        : each `second` takes as many seconds as the file says.
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from hscdb.db import copy
+from hscdb.db.engine import driver
 from hscdb.errors import DataError
 from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, registered, stage
@@ -66,6 +68,11 @@ def second(work: Work, config: Config) -> Funnel:
     slow = work.repository / "orders" / "slow"
     if slow.exists():
         time.sleep(float(slow.read_text()))
+    stop = order(work, "stop")
+    if stop.exists():
+        stop.unlink()
+        driver(work.connection).pgconn.send_query(b"SELECT 1")
+        signal.raise_signal(signal.SIGINT)
     kill = order(work, "kill")
     if kill.exists():
         kill.unlink()

@@ -67,7 +67,7 @@ def from_rows(wcs: npt.NDArray[np.void], scale: npt.NDArray[np.void]) -> Solutio
 
 
 @njit(cache=True, nogil=True)
-def _spread(nodes, step, data, variance):  # type: ignore[no-untyped-def]
+def _spread(nodes, step, data, variance):
     """Multiply data by the bilinear factor and variance by its square, in place."""
     ny, nx = data.shape
     for j in range(ny):

@@ -23,7 +23,7 @@ def degrees(order: int) -> npt.NDArray[np.int64]:
 
 
 @njit(cache=True, nogil=True)
-def fill(order, x, y, out):  # type: ignore[no-untyped-def]
+def fill(order, x, y, out):
     """Write T_p(x) T_q(y) of one point into out (n_terms,)."""
     tx = np.empty(order + 1)
     ty = np.empty(order + 1)
@@ -43,7 +43,7 @@ def fill(order, x, y, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _matrix(order, x, y, out):  # type: ignore[no-untyped-def]
+def _matrix(order, x, y, out):
     for i in range(x.size):
         fill(order, x[i], y[i], out[i])
 
@@ -71,7 +71,9 @@ def gradient(order: int, coefficients: Floats, x: Floats, y: Floats) -> tuple[Fl
     c = square(order, coefficients)
     if order == 0:
         return np.zeros_like(x), np.zeros_like(x)
-    return cheb.chebval2d(x, y, cheb.chebder(c, axis=0)), cheb.chebval2d(x, y, cheb.chebder(c, axis=1))
+    along_x: Floats = np.asarray(cheb.chebval2d(x, y, cheb.chebder(c, axis=0)), np.float64)
+    along_y: Floats = np.asarray(cheb.chebval2d(x, y, cheb.chebder(c, axis=1)), np.float64)
+    return along_x, along_y
 
 
 def powers(order: int, coefficients: Floats, scale: float) -> Floats:

@@ -115,7 +115,8 @@ class _State:
         self.ref_weight[np.unique(obs.star[obs.is_reserved])] = 0.0
         self.ref_whole = self.ref_weight.copy()
         self.star = _first_stars(obs, mag + self.value[obs.visit], is_free, np.where(self.has_ref, refs.mag, np.nan))
-        self.spread = self.residual = self.own_residual = self.share = self.total = self.own_mean = np.zeros(0)
+        none: Floats = np.zeros(0)
+        self.spread = self.residual = self.own_residual = self.share = self.total = self.own_mean = none
         self.travel = np.inf
 
     def advance(self, weight: Floats, may: Bools) -> None:
@@ -130,7 +131,7 @@ class _State:
         self.value = self.value + step
         offset = self.mag + _field(design, self.value) - self.star[obs.star]
         n = obs.stars.size
-        self.total = np.bincount(obs.star, weight, n) + self.ref_weight
+        self.total = np.asarray(np.bincount(obs.star, weight, n), np.float64) + self.ref_weight
         pull = np.bincount(obs.star, weight * offset, n) + self.ref_weight * ref_offset
         own = np.maximum(self.total - self.ref_weight, 1e-300)
         self.own_mean = self.star + np.bincount(obs.star, weight * offset, n) / own

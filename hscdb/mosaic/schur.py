@@ -32,7 +32,6 @@ _CHUNK_BYTES = 64 * 2**20
 
 @njit(cache=True, nogil=True)
 def _positions_chunk(start, first, last, visit, ccd, x, y, order, n_visit, turn, w, k3, d, ref_w, ref_d, h, g, u, t):
-    # type: ignore[no-untyped-def]
     """Add the stars first .. last-1 to h, g and write their rows into u, t. See `reduce_positions` for the arrays."""
     n_c = (order + 1) * (order + 2) // 2
     b = np.empty(n_c)
@@ -167,7 +166,7 @@ def reduce_positions(
 
 
 @njit(cache=True, nogil=True)
-def _fluxes_chunk(start, first, last, column, entry, w, d, ref_w, ref_d, h, g, u, t):  # type: ignore[no-untyped-def]
+def _fluxes_chunk(start, first, last, column, entry, w, d, ref_w, ref_d, h, g, u, t):
     """As _positions_chunk for one number per observation and a sparse design (n_obs, n_entry)."""
     n_entry = column.shape[1]
     for s in range(first, last):

@@ -1,10 +1,12 @@
 """Figures of merit from the rows of the qa queries: names, units, and the systematic floors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from hscdb.qa.separations import Repeatability
 
 Rows = npt.NDArray[np.void]
 # metric, variant, sample, visit (-1: none), ccd (-1: none), figure, unit, number it is made from
@@ -53,19 +55,19 @@ def repeatability(rows: Rows) -> Iterator[Metric]:
         yield "PA2", *key, r["pa2_mmag"], "mmag", int(r["n_obs"])
 
 
-def separations(rows: Rows, number: int) -> Iterator[Metric]:
+def separations(found: Iterable[Repeatability], number: int) -> Iterator[Metric]:
     """AMx, ADx, AFx (LPM-17) of distance number x."""
-    for r in rows:
-        key = (str(r["variant"]), "all", -1, -1)
-        yield f"AM{number}", *key, r["am_mas"], "mas", int(r["n_pair"])
-        yield f"AD{number}", *key, r["ad_mas"], "mas", int(r["n_pair"])
-        yield f"AF{number}", *key, r["af_percent"], "percent", int(r["n_pair"])
+    for r in found:
+        key = (r.variant, "all", -1, -1)
+        yield f"AM{number}", *key, r.am_mas, "mas", r.n_pair
+        yield f"AD{number}", *key, r.ad_mas, "mas", r.n_pair
+        yield f"AF{number}", *key, r.af_percent, "percent", r.n_pair
 
 
 def table(key: dict[str, int], tract: int, filter: str, metrics: list[Metric]) -> dict[str, Any]:
     """Columns of qa_metric; visit and ccd -1 stand for NULL."""
     n = len(metrics)
-    columns = list(zip(*metrics, strict=True)) if n else [[] for _ in range(8)]
+    columns: list[tuple[Any, ...]] = list(zip(*metrics, strict=True)) if n else [()] * 8
     none_or = [np.array([None if i < 0 else i for i in c], object) for c in columns[3:5]]
     return {
         "run_id": np.full(n, key["run_id"]), "task_id": np.full(n, key["task_id"]), "tract": np.full(n, tract),

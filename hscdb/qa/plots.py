@@ -22,7 +22,7 @@ def position_scatter(rows: Rows, title: str) -> Figure:
     grid = figure.add_gridspec(2, 2, width_ratios=(3, 1), height_ratios=(1, 3))
     cloud, top, right = figure.add_subplot(grid[1, 0]), figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 1])
     limit = max(5.0 * _sigma(rows["ra_before_mas"]), 5.0 * _sigma(rows["dec_before_mas"]), 1.0)
-    edges = np.linspace(-limit, limit, 81)
+    edges = np.linspace(-limit, limit, 81).tolist()
     for which, color in (("before", _BEFORE), ("after", _AFTER)):
         ra, dec = rows[f"ra_{which}_mas"], rows[f"dec_{which}_mas"]
         label = f"{which}: {_sigma(ra):.1f}, {_sigma(dec):.1f} mas"

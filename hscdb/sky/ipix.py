@@ -35,7 +35,7 @@ def ipix2ang(ipix: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     return ra.reshape(numbers.shape), dec.reshape(numbers.shape)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _spread(i: int) -> int:
     """The 30 bits of i moved to even places."""
     i = (i | (i << 16)) & 0x0000FFFF0000FFFF
@@ -45,7 +45,7 @@ def _spread(i: int) -> int:
     return (i | (i << 1)) & 0x5555555555555555
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _gather(i: int) -> int:
     """The even bits of i, side by side."""
     i &= 0x5555555555555555
@@ -57,7 +57,7 @@ def _gather(i: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _ang2ipix(ra, dec):  # type: ignore[no-untyped-def]
+def _ang2ipix(ra, dec):
     out = np.empty(ra.size, np.int64)
     for n in range(ra.size):
         a, d = ra[n], min(max(dec[n], -90.0), 90.0)
@@ -86,7 +86,7 @@ def _ang2ipix(ra, dec):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _ipix2ang(ipix):  # type: ignore[no-untyped-def]
+def _ipix2ang(ipix):
     ra, dec = np.empty(ipix.size), np.empty(ipix.size)
     for n in range(ipix.size):
         face, cell = ipix[n] >> 60, ipix[n] & 0x0FFFFFFFFFFFFFFF

@@ -55,8 +55,10 @@ def test_epochs_of_last_become_visits_of_their_own(world):
     ) == [(10, 16, 16, "clear")]
     ((worst,),) = world.rows("SELECT max(rms_mas) FROM wcs_solution")
     assert worst < 1e-3  # RA and Dec of the tables are the header's TPV at X, Y
-    mag = world.rows("SELECT -2.5 * log(p.flux_njy / 3631e9), s.aper_6_0_flux_e, s.aper_12_0_flux_e "
-                     "FROM source_sky AS p JOIN source AS s USING (run_id, visit, source_id) WHERE p.flux_njy > 0")  # fmt: skip
+    mag = world.rows(
+        "SELECT -2.5 * log(p.flux_njy / 3631e9), s.aper_6_0_flux_e, s.aper_12_0_flux_e "
+        "FROM source_sky AS p JOIN source AS s USING (run_id, visit, source_id) WHERE p.flux_njy > 0"
+    )
     assert 8.0 < np.median([row[0] for row in mag]) < 20.0
     assert all(row[1] == row[2] for row in mag)
     ((spread,),) = world.rows("SELECT max(obs_mjd) - min(obs_mjd) FROM visit")

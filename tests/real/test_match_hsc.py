@@ -29,8 +29,8 @@ def test_the_objects_of_the_original_processing_come_out_again(connection, name)
     world = fill(connection, observations(visit, ra, dec, flux=given["base_PsfFlux_snr"], err=1.0))
     funnel, task = match(connection, world, snr_min=0.0)
     truth = dict(zip(world.source_id.tolist(), given["object"].tolist(), strict=True))
-    # The original lists some sources twice in a visit (patches overlap) and calls them two objects, or leaves one of them
-    # out; of those either copy is right. Truth are the objects without such company.
+    # The original lists some sources twice in a visit (patches overlap) and calls them two objects, or leaves one of
+    # them out; of those either copy is right. Truth are the objects without such company.
     place = sphere.unit_vector(ra, dec)
     near = cKDTree(place).query_pairs(np.radians(2.0 / 3600))
     company = {k for pair in near for k in pair if visit[pair[0]] == visit[pair[1]]}

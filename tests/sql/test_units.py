@@ -151,8 +151,9 @@ def calibrated(world: Connection) -> tuple[Connection, int]:
     run_sql(
         world,
         "INSERT INTO task (run_id, stage, data_id, visit, ccd, status, finished_at)"
-        " SELECT (SELECT run_id FROM run WHERE name = 'parent'), 'calibrate', 'visit=' || visit || ' ccd=' || ccd, visit,"
-        " ccd, 'done', timestamptz '2020-01-01' + visit * interval '1 s' FROM frame JOIN visit AS v USING (visit)"
+        " SELECT (SELECT run_id FROM run WHERE name = 'parent'), 'calibrate', 'visit=' || visit || ' ccd=' || ccd,"
+        " visit, ccd, 'done', timestamptz '2020-01-01' + visit * interval '1 s'"
+        " FROM frame JOIN visit AS v USING (visit)"
         " WHERE v.data_type = 'science'",
     )
     run_sql(

@@ -94,7 +94,8 @@ def test_calexp_holds_image_psf_background_and_first_wcs(done: tuple[Repository,
     assert (image.mask & CR).any()
     psf = Psf.from_table(product.read_table(path, "PSF"), product.read_header(path, "PSF"))
     assert psf.at(100.0, 200.0).sum() == pytest.approx(1.0)
-    quality = rows(repository, f"SELECT psf_sigma_pix, background_e FROM frame_quality WHERE visit = {visit} AND ccd = 1")
+    statement = f"SELECT psf_sigma_pix, background_e FROM frame_quality WHERE visit = {visit} AND ccd = 1"
+    quality = rows(repository, statement)
     assert psf.sigma(255.5, 255.5)[0] == pytest.approx(quality[0][0], rel=1e-3)
     assert product.read_header(path, "BACKGROUND")["BGMEAN"] == pytest.approx(quality[0][1])
     wcs = header.wcs_from_header(words)

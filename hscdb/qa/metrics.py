@@ -1,12 +1,13 @@
 """Figures of merit from the rows of the qa queries: names, units, and the systematic floors."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hscdb.qa.separations import Repeatability
+if TYPE_CHECKING:
+    from hscdb.qa.separations import Repeatability
 
 Rows = npt.NDArray[np.void]
 # metric, variant, sample, visit (-1: none), ccd (-1: none), figure, unit, number it is made from
@@ -55,7 +56,7 @@ def repeatability(rows: Rows) -> Iterator[Metric]:
         yield "PA2", *key, r["pa2_mmag"], "mmag", int(r["n_obs"])
 
 
-def separations(found: Iterable[Repeatability], number: int) -> Iterator[Metric]:
+def separations(found: "Iterable[Repeatability]", number: int) -> Iterator[Metric]:
     """AMx, ADx, AFx (LPM-17) of distance number x."""
     for r in found:
         key = (r.variant, "all", -1, -1)

@@ -19,7 +19,7 @@ find_solution = query("qa/find_solution")
 read_scatter = query("qa/read_scatter")
 read_external = query("qa/read_external")
 read_repeatability = query("qa/read_repeatability")
-read_separations = query("qa/read_separations")
+read_places = query("qa/read_places")
 read_residuals = query("qa/read_residuals")
 read_ref_catalogs = query("qa/read_ref_catalogs")
 
@@ -65,12 +65,13 @@ def run(work: Work, config: Config) -> Funnel:
             )
         )  # fmt: skip
     figures += metrics.repeatability(read_repeatability(work.connection, mosaic_task_id=task, snr_min=config.snr_min))
+    from hscdb.qa import separations  # scipy.spatial, which no other command needs at its start
+
+    places = read_places(
+        work.connection, run_id=work.run_id, mosaic_task_id=task, snr_min=config.snr_min, n_star_max=config.n_star_max
+    )
     for number, distance, deviation in _DISTANCES:
-        pairs = read_separations(
-            work.connection, run_id=work.run_id, mosaic_task_id=task, distance_arcmin=distance, snr_min=config.snr_min,
-            n_star_max=config.n_star_max, deviation_mas=deviation,
-        )  # fmt: skip
-        figures += metrics.separations(pairs, number)
+        figures += metrics.separations(separations.repeatability(places, distance, deviation), number)
     columns = metrics.table({"run_id": work.run_id, "task_id": work.task_id}, tract, band, figures)
     rows = np.empty(len(figures), [(name, column.dtype) for name, column in columns.items()])
     for name, column in columns.items():

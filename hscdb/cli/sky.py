@@ -170,9 +170,9 @@ def demo(args: argparse.Namespace) -> int:
         ["run", repo, "isr..calibrate", "--rerun", "demo", "--id", *jobs],
         ["skymap", repo, "discrete", "--rerun", "demo"],
         ["run", repo, "match..qa", "--rerun", "demo", "--id", "tract=0", *jobs],
-        ["query", repo, "--file", str(folder("sql") / "run" / "read_metrics.sql")],
-        ["truth", repo, str(out / "sky"), "--rerun", "demo"],
         ["connect", repo],
+        ["query", repo, "--file", str(folder("sql") / "run" / "read_summary.sql")],
+        ["truth", repo, str(out / "sky"), "--rerun", "demo"],
     ]  # fmt: skip
     for words in steps:
         print(f"\n$ hscdb {shlex.join(words)}", flush=True)

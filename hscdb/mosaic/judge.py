@@ -46,7 +46,7 @@ class Verdict:
 
 
 def before(obs: Observations, first_mag: Floats, motion: Floats) -> Before:
-    """Residuals about each star's plain mean over its usable detections.
+    """Residuals about each star's plain mean over its usable detections; NaN where there is but one.
 
     first_mag : (n_obs,) AB magnitude by the first calibration; motion (n_obs, 2) known proper motion taken off [mas].
     """
@@ -69,8 +69,8 @@ def before(obs: Observations, first_mag: Floats, motion: Floats) -> Before:
     has_mag = usable & np.isfinite(first_mag)
     n_mag = np.bincount(obs.star[has_mag], minlength=n)
     mean_mag = np.bincount(obs.star[has_mag], first_mag[has_mag], n) / np.maximum(n_mag, 1)
-    mag = np.where(has_mag, first_mag - mean_mag[obs.star], np.nan)
-    position[count[obs.star] == 0] = np.nan
+    mag = np.where(has_mag & (n_mag[obs.star] >= 2), first_mag - mean_mag[obs.star], np.nan)
+    position[count[obs.star] < 2] = np.nan
     return Before(position, mag)
 
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 Rows = npt.NDArray[np.void]
 
 _BEFORE, _AFTER = "#9aa0a6", "#1f5fbf"  # gray: first calibration; blue: joint solution
+_FLOOR_MAS = 2.0  # no detection counts more than one with this error
 
 
 def _sigma(x: npt.NDArray[np.float64]) -> float:
@@ -16,17 +17,23 @@ def _sigma(x: npt.NDArray[np.float64]) -> float:
     return float(1.4826 * np.median(np.abs(x))) if x.size else 0.0
 
 
-def position_scatter(rows: Rows, title: str) -> Figure:
-    """ResPosScatter: position residuals in ra and dec, before and after, with their histograms."""
+def _bright(rows: Rows, snr_min: float) -> Rows:
+    """Detections with a S/N above a limit; those whose S/N is not known count as bright."""
+    return rows[~(rows["snr"] <= snr_min)]
+
+
+def position_scatter(rows: Rows, title: str, snr_min: float) -> Figure:
+    """ResPosScatter: position residuals of bright stars in ra and dec, before and after, with their histograms."""
     figure = Figure(figsize=(8.0, 8.0), layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=(3, 1), height_ratios=(1, 3))
     cloud, top, right = figure.add_subplot(grid[1, 0]), figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 1])
+    rows = _bright(rows, snr_min)
     limit = max(5.0 * _sigma(rows["ra_before_mas"]), 5.0 * _sigma(rows["dec_before_mas"]), 1.0)
-    edges = np.linspace(-limit, limit, 81).tolist()
+    edges = np.linspace(-limit, limit, 81)
     for which, color in (("before", _BEFORE), ("after", _AFTER)):
         ra, dec = rows[f"ra_{which}_mas"], rows[f"dec_{which}_mas"]
         label = f"{which}: {_sigma(ra):.1f}, {_sigma(dec):.1f} mas"
-        cloud.plot(ra, dec, ".", ms=2, color=color, alpha=0.4, label=label, rasterized=True)
+        cloud.plot(ra, dec, ".", ms=3, color=color, alpha=0.5, label=label, rasterized=True)
         top.hist(ra[np.isfinite(ra)], edges, histtype="step", color=color)
         right.hist(dec[np.isfinite(dec)], edges, histtype="step", color=color, orientation="horizontal")
     cloud.set(
@@ -36,18 +43,16 @@ def position_scatter(rows: Rows, title: str) -> Figure:
     cloud.legend(loc="upper left", title="robust sigma (ra, dec)", markerscale=4)
     top.set(xlim=(-limit, limit), ylabel="detections")
     right.set(ylim=(-limit, limit), xlabel="detections")
-    figure.suptitle(f"Position residuals, detection minus star\n{title}")
+    figure.suptitle(f"Position residuals, detection minus star; {len(rows)} detections with S/N > {snr_min:g}\n{title}")
     return figure
 
 
-def magnitude_residuals(rows: Rows, title: str) -> Figure:
+def magnitude_residuals(rows: Rows, title: str, snr_min: float) -> Figure:
     """MdM: magnitude residuals against magnitude, before and after."""
     figure = Figure(figsize=(9.0, 7.0), layout="constrained")
     axes = figure.subplots(2, 1, sharex=True, sharey=True)
     mag = rows["mag"]
-    bright = (
-        np.isfinite(mag) & (mag < np.nanpercentile(mag, 30)) if np.isfinite(mag).any() else np.zeros(len(mag), bool)
-    )
+    bright = ~(rows["snr"] <= snr_min)
     limit = max(6.0 * _sigma(rows["mag_before_mmag"]), 5.0)
     for ax, which, color in zip(axes, ("before", "after"), (_BEFORE, _AFTER), strict=True):
         dm = rows[f"mag_{which}_mmag"]
@@ -55,7 +60,8 @@ def magnitude_residuals(rows: Rows, title: str) -> Figure:
         ax.axhline(0.0, color="black", lw=0.6)
         ax.set(ylim=(-limit, limit), ylabel=r"$\Delta m$ [mmag]")
         ax.set_title(
-            f"{which}: robust sigma {_sigma(dm):.1f} mmag, brightest 30 %: {_sigma(dm[bright]):.1f} mmag", fontsize=10
+            f"{which}: robust sigma {_sigma(dm):.1f} mmag; with S/N > {snr_min:g}: {_sigma(dm[bright]):.1f} mmag",
+            fontsize=10,
         )
     axes[1].set(xlabel="AB magnitude")
     figure.suptitle(f"Magnitude residuals, detection minus star\n{title}")
@@ -63,32 +69,41 @@ def magnitude_residuals(rows: Rows, title: str) -> Figure:
 
 
 def arrows(rows: Rows, visit: int, title: str) -> Figure:
-    """ResPosArrow2D: position residuals of one visit over the focal plane, averaged in cells, before and after."""
-    figure = Figure(figsize=(12.0, 6.2), layout="constrained")
-    axes = figure.subplots(1, 2, sharex=True, sharey=True)
+    """ResPosArrow2D: position residuals of one visit over the focal plane, averaged in cells, before and after.
+
+    The means are weighted by 1 / (error^2 + floor^2): what is left of distortion and turbulence is seen, not the noise
+    of the faint. Cells are as small as about five detections each allow, at most 24 across.
+    """
     mine = rows[rows["visit"] == visit]
-    cell = max(float(np.ptp(mine["u_pix"])), float(np.ptp(mine["v_pix"])), 1.0) / 24.0
+    width, height = (max(float(np.ptp(mine[name])), 1.0) if len(mine) else 1.0 for name in ("u_pix", "v_pix"))
+    n_across = min(max(np.sqrt(len(mine) / 5.0 * max(width, height) / min(width, height)), 4.0), 24.0)
+    cell = max(width, height) / n_across
+    figure = Figure(figsize=(2.0 * min(max(6.0 * width / height, 3.2), 7.0) + 1.0, 7.0), layout="constrained")
+    axes = figure.subplots(1, 2, sharex=True, sharey=True)
     i, j = np.floor(mine["u_pix"] / cell), np.floor(mine["v_pix"] / cell)
     _, group = np.unique(np.stack([i, j], axis=1), axis=0, return_inverse=True)
     n_group = int(group.max()) + 1 if len(mine) else 0
+    weight = 1.0 / (np.nan_to_num(mine["position_mas_err"]) ** 2 + _FLOOR_MAS**2)
+    drawn = []
     for ax, which, color in zip(axes, ("before", "after"), (_BEFORE, _AFTER), strict=True):
-        means = {}
-        for name in ("u_pix", "v_pix", f"ra_{which}_mas", f"dec_{which}_mas"):
-            good = np.isfinite(mine[f"ra_{which}_mas"])
-            count = np.maximum(np.bincount(group[good], minlength=n_group), 1)
-            means[name] = np.bincount(group[good], mine[name][good], n_group) / count
-        length = max(_sigma(mine["ra_before_mas"]), _sigma(mine["dec_before_mas"]), 1.0)
-        key = float(10.0 ** np.ceil(np.log10(length)))
-        quiver = ax.quiver(
-            means["u_pix"], means["v_pix"], means[f"ra_{which}_mas"], means[f"dec_{which}_mas"],
-            angles="xy", scale_units="xy", scale=key / (2.0 * cell), width=0.003, color=color,
-        )  # fmt: skip
-        ax.quiverkey(quiver, 0.9, 1.03, key, f"{key:g} mas", labelpos="W")
-        rms = np.sqrt(np.nanmean(mine[f"ra_{which}_mas"] ** 2 + mine[f"dec_{which}_mas"] ** 2)) if len(mine) else np.nan
+        good = np.isfinite(mine[f"ra_{which}_mas"]) & np.isfinite(mine[f"dec_{which}_mas"])
+        total = np.bincount(group[good], weight[good], n_group)
+        names = ("u_pix", "v_pix", f"ra_{which}_mas", f"dec_{which}_mas")
+        sums = np.stack([np.bincount(group[good], (weight * mine[name])[good], n_group) for name in names])
+        means = sums[:, total > 0] / total[total > 0]
+        drawn.append((ax, which, color, means, float(np.sqrt(np.mean(means[2:] ** 2))) if means.size else np.nan))
+    length = max(np.nan_to_num(drawn[0][4]), 0.1)
+    key = float(10.0 ** np.round(np.log10(3.0 * length)))
+    for ax, which, color, means, rms in drawn:
+        quiver = ax.quiver(*means, angles="xy", scale_units="xy", scale=key / cell, width=0.004, color=color)
+        ax.quiverkey(quiver, 0.88, -0.07, key, f"{key:g} mas", labelpos="W")
         ax.set(xlabel="u [pix]", aspect="equal")
-        ax.set_title(f"{which}: 2-d rms {rms:.1f} mas", fontsize=10, loc="left")
+        ax.set_title(f"{which}: rms of the means {rms:.2f} mas per axis", fontsize=10, loc="left")
     axes[0].set(ylabel="v [pix]")
-    figure.suptitle(f"Mean position residuals of visit {visit} in {cell:.0f}-pix cells (x: east, y: north)\n{title}")
+    figure.suptitle(
+        f"Mean position residuals of visit {visit} in {cell:.0f}-pix cells (to the right: east, up: north)\n{title}",
+        fontsize=11,
+    )
     return figure
 
 

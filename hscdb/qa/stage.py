@@ -89,8 +89,8 @@ def _plots(work: Work, config: Config, task: int, scatter: np.ndarray) -> int:
     ids = {name: work.unit[name] for name in ("tract", "filter")}
     title = f"tract {ids['tract']}, {ids['filter']}, {np.unique(rows['visit']).size} visits, {len(rows)} detections"
     drawn: list[tuple[str, dict[str, int], Figure]] = [
-        ("ResPosScatter", {}, plots.position_scatter(rows, title)),
-        ("MdM", {}, plots.magnitude_residuals(rows, title)),
+        ("ResPosScatter", {}, plots.position_scatter(rows, title, config.snr_min)),
+        ("MdM", {}, plots.magnitude_residuals(rows, title, config.snr_min)),
         ("visitRms", {}, plots.per_visit(scatter, title)),
     ]
     for visit in np.unique(rows["visit"])[: config.n_visit_plot_max]:

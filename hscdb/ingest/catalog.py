@@ -20,8 +20,8 @@ from hscdb.sky.wcs import Wcs
 
 # What a map may name beside the fluxes.
 _PLAIN = ("visit", "ccd", "x", "y", "x_err", "y_err", "ra", "dec", "extendedness", "snr", "filter", "field", "obs_mjd",
-          "exposure_s", "pixel_origin", "zero_point", "fwhm_pix", "mag", "mag_err", "flux", "flux_err", "relative_err",
-          "hdu", "id")  # fmt: skip
+          "exposure_s", "pixel_origin", "zero_point", "fwhm_pix", "gain_e", "mag", "mag_err", "flux", "flux_err",
+          "relative_err", "hdu", "id")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def spec_of(preset: Mapping[str, Any] | None, mapping: Mapping[str, Any]) -> dic
 
     Map names: visit ccd x y ra dec x_err y_err, flux flux_err relative_err mag mag_err snr of the main flux, or of
     another one as psf.flux, aper_6_0.mag_err, ...; filter field obs_mjd exposure_s extendedness; and the constants
-    pixel_origin (of x, y; default 0), zero_point (magnitude of one count in the exposure), fwhm_pix, hdu.
+    pixel_origin (of x, y; default 0), zero_point (magnitude of one count in the exposure), fwhm_pix, gain_e, hdu.
     """
     spec: dict[str, Any] = {key: value for key, value in (preset or {}).items() if key not in ("columns", "flux")}
     spec["columns"] = dict((preset or {}).get("columns", {}))

@@ -59,13 +59,15 @@ def measure(
         rows["visit"], rows["ccd"] = facts.visit, facts.ccd
         rows["source_id"] = ((facts.visit * 200 + facts.ccd) << 32) + np.arange(1, n_row + 1)
     source["x_pix"], source["y_pix"], sky["ra"], sky["dec"] = place
-    fluxes = _all_fluxes(spec, columns, units, flux_mag0)
+    noise = Noise.of(spec, header)
+    fluxes = _all_fluxes(spec, columns, units, flux_mag0, noise)
     for name in FLUXES:
         flux, error = fluxes.get(name, (np.nan, np.nan))
         source[f"{name}_flux_e"], source[f"{name}_flux_e_err"] = flux, error
     main, main_err = fluxes[MAIN]
     sky["flux_njy"], sky["flux_njy_err"] = (flux / flux_mag0 * AB_ZERO_NJY for flux in (main, main_err))
-    errors = _position_errors(camera, spec, columns, units, header, main / main_err)
+    centroid = fluxes.get(spec.get("centroid_flux", ""), fluxes[MAIN])
+    errors = _position_errors(camera, spec, columns, units, noise, centroid)
     scale_mas = np.sqrt(float(wcs.pixel_area(*wcs.crpix))) * 3.6e6
     source["x_pix_err"], source["y_pix_err"] = errors
     # The camera's axes may be turned against the sky's: the error of each is the mean of both.
@@ -97,12 +99,12 @@ def _as_rule(source: Any) -> Any:
 
 
 def _all_fluxes(
-    spec: Mapping[str, Any], columns: Mapping[str, Any], units: Mapping[str, str], flux_mag0: float
+    spec: Mapping[str, Any], columns: Mapping[str, Any], units: Mapping[str, str], flux_mag0: float, noise: "Noise"
 ) -> dict[str, tuple[Floats, Floats]]:
     """Fluxes and their errors by name; the main one and that of the PSF stand in for each other."""
     fluxes = {}
     for name, one in spec["flux"].items():
-        found = flux_of(one, columns, units, flux_mag0)
+        found = flux_of(one, columns, units, flux_mag0, noise)
         if found is not None:
             fluxes[name] = found
     if not fluxes and pick(spec["columns"].get("snr"), columns, units) is not None:
@@ -120,12 +122,13 @@ def _all_fluxes(
 
 
 def flux_of(
-    one: Mapping[str, Any], columns: Mapping[str, Any], units: Mapping[str, str], flux_mag0: float
-) -> tuple[Floats, Floats] | None:
+    one: Mapping[str, Any], columns: Mapping[str, Any], units: Mapping[str, str], flux_mag0: float,
+    noise: "Noise | None" = None,
+) -> tuple[Floats, Floats] | None:  # fmt: skip
     """Counts and their one sigma: from a flux, else from a magnitude, else from a signal-to-noise ratio.
 
     A ratio alone gives snr^2 counts with the error snr: what a bright star's photon noise makes of it. None if the
-    table has none of them.
+    table has none of them. Where the table has no error of the flux, but the scatter of the sky, see `Noise`.
     """
     n_row = len(next(iter(columns.values()), ()))
     flux, mag, snr = (pick(one.get(kind), columns, units) for kind in ("flux", "mag", "snr"))
@@ -141,25 +144,62 @@ def flux_of(
     with np.errstate(invalid="ignore"):
         for other in (np.abs(flux) * relative, np.abs(flux) * mag_error / MAG_ERROR, np.abs(flux) / ratio):
             error = np.where(np.isfinite(error), error, other)
+    sky_rms = pick(one.get("sky_rms"), columns, units)
+    if sky_rms is not None and noise is not None:
+        error = np.where(np.isfinite(error), error, noise.error(flux, sky_rms, one))
     return flux, error
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What makes errors of counts: electrons per count, and the FWHM of the PSF [pix] (None: unknown)."""
+
+    gain_e: float
+    fwhm_pix: float | None
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any], header: Mapping[str, Any]) -> "Noise":
+        """By the constants or keywords `gain_e` and `fwhm_pix` of a preset or map."""
+        found = {}
+        for name in ("gain_e", "fwhm_pix"):
+            rule = spec["columns"].get(name) or spec.get(name)
+            found[name] = None if rule is None else quantity(name, {name: _as_rule(rule)}, header)
+        gain, fwhm = found["gain_e"], found["fwhm_pix"]
+        return cls(1.0 if gain is None else float(gain), None if fwhm is None else float(fwhm))
+
+    def error(self, flux: Floats, sky_rms: Floats, one: Mapping[str, Any]) -> Floats:
+        """One sigma of counts by photon noise and the scatter of the sky per pixel.
+
+        sqrt(F / gain + rms^2 A): A = n + (pi / 2) n^2 / n_sky for an aperture `radius_pix` of n pixels whose sky is
+        the median of a ring `ring_pix` of n_sky; A = 4 pi sigma^2, the noise pixels of a Gaussian, for a PSF fit.
+        """
+        if "radius_pix" in one:
+            n = np.pi * float(one["radius_pix"]) ** 2
+            inner, outer = (float(radius) for radius in one["ring_pix"])
+            area = n + 0.5 * np.pi * n**2 / (np.pi * (outer**2 - inner**2))
+        else:
+            area = 4.0 * np.pi * ((self.fwhm_pix or np.nan) / 2.355) ** 2
+        return np.asarray(np.sqrt(np.maximum(flux, 0.0) / self.gain_e + sky_rms**2 * area))
 
 
 def _position_errors(
     camera: Camera, spec: Mapping[str, Any], columns: Mapping[str, Any], units: Mapping[str, str],
-    header: Mapping[str, Any], ratio: Floats,
+    noise: Noise, centroid: tuple[Floats, Floats],
 ) -> tuple[Floats, Floats]:  # fmt: skip
-    """One sigma of x and y [pix]: columns, else FWHM / (2.355 S/N), the error of a centroid under a Gaussian PSF.
+    """One sigma of x and y [pix]: columns, else by the Fisher information of a Gaussian PSF of dispersion s.
 
-    S/N is the column `snr`, else that of the main flux.
+    s / SNR where photons of the star make the noise; sqrt(2) s / SNR where the sky does, told apart if the counts'
+    errors are made by `Noise`. S/N is the column `snr`, else that of the flux `centroid` (counts, one sigma).
     """
-    wanted, n_row = spec["columns"], len(ratio)
+    wanted, n_row = spec["columns"], len(centroid[0])
     errors = [pick(wanted.get(name), columns, units) for name in ("x_err", "y_err")]
     snr = positive(pick(wanted.get("snr"), columns, units), n_row)
-    rule = wanted.get("fwhm_pix") or spec.get("fwhm_pix")
-    fwhm = None if rule is None else quantity("fwhm", {"fwhm": _as_rule(rule)}, header)
-    fwhm_pix = float(fwhm) if fwhm is not None else SEEING_ARCSEC / camera.pixel_scale_arcsec
-    with np.errstate(invalid="ignore"):
-        estimate = fwhm_pix / 2.355 / np.where(np.isfinite(snr), snr, positive(ratio, n_row))
+    fwhm_pix = noise.fwhm_pix if noise.fwhm_pix is not None else SEEING_ARCSEC / camera.pixel_scale_arcsec
+    flux, flux_err = centroid
+    with np.errstate(invalid="ignore", divide="ignore"):
+        estimate = fwhm_pix / 2.355 / np.where(np.isfinite(snr), snr, positive(flux / flux_err, n_row))
+        if "sky_rms" in spec["flux"].get(spec.get("centroid_flux", MAIN), {}):
+            estimate *= np.sqrt(2.0 - np.clip(flux / noise.gain_e / flux_err**2, 0.0, 1.0))
     x_err, y_err = (positive(error, n_row) for error in errors)
     return np.where(np.isfinite(x_err), x_err, estimate), np.where(np.isfinite(y_err), y_err, estimate)
 

@@ -82,6 +82,9 @@ class Config:
     extendedness_max: float = setting(0.5, "point sources lie below", was="extendedForStarSelection")
     cell_pix: float = setting(512.0, "side of the cells in which the brightest are taken", unit="pix", was="cellSize")
     n_per_cell: int = setting(200, "brightest detections taken in each cell; 5 in hscPipe", was="nStarPerCell")
+    ambiguous_fraction: float = setting(
+        0.05, "a star with more strange detections within the radius than this part of its own is ambiguous"
+    )
     bad_flags: tuple[str, ...] = setting(BAD_FLAGS, "detections with one of these flags are left out")
     is_per_frame: bool = setting(
         False, "let a star have a detection of every frame, to tie overlapping CCDs of one visit, not of every visit"
@@ -205,6 +208,6 @@ def _group(work: Work, config: Config, funnel: Funnel) -> int:
         link_observations(connection, **sides, **{"pass": number}, taken_from=number)
         mark_filled(connection, work_table="match_link")
         first = number
-    insert_groups(connection, **sides, **{"pass": number})
+    insert_groups(connection, **sides, **{"pass": number}, ambiguous_fraction=config.ambiguous_fraction)
     mark_filled(connection, work_table="match_group")
     return number

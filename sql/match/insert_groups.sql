@@ -1,5 +1,6 @@
 -- The groups of the last pass: mean place, median flux, mean time, and whether strange detections lie within the radius.
--- params:  pass integer, chord double precision, side double precision
+-- A stray one in many visits (noise, a cosmic ray, an asteroid) is no neighbor: one is seen again and again.
+-- params:  pass integer, chord double precision, side double precision, ambiguous_fraction double precision
 -- returns: count
 -- needs:   match/replace_work
 WITH member AS MATERIALIZED (
@@ -54,7 +55,7 @@ SELECT p.star,
        p.flux_njy,
        p.n_observation,
        p.n_visit,
-       COALESCE(n.n_near, 0) > COALESCE(w.n_own, 0)
+       COALESCE(n.n_near, 0) - COALESCE(w.n_own, 0) > CAST(:ambiguous_fraction AS double precision) * p.n_observation
   FROM placed AS p
  CROSS JOIN LATERAL (SELECT degrees(atan2(p.uy, p.ux)) AS ra) AS a
   LEFT JOIN near AS n ON n.star = p.star

@@ -51,6 +51,17 @@ def test_two_stars_within_the_radius_stay_two(connection):
     assert all(star.is_ambiguous and star.n_visit == 4 for star in stars(connection, task))
 
 
+@pytest.mark.parametrize(("n_stray", "is_ambiguous"), [(2, False), (3, True)])
+def test_a_neighbor_is_one_that_is_seen_again_and_again(connection, n_stray, is_ambiguous):
+    visit = np.append(np.arange(1, 41), np.arange(1, n_stray + 1))
+    world = fill(
+        connection, observations(visit, *near(123.0, 4.0, np.where(np.arange(visit.size) < 40, 0.0, 0.7), 0.0))
+    )
+    _, task = match(connection, world, n_visit_min=10)
+    (star,) = stars(connection, task)
+    assert (star.n_visit, star.is_ambiguous) == (40, is_ambiguous)
+
+
 def test_many_to_one_keeps_one_detection_of_a_visit(connection):
     at = near(80.0, -30.0, [0.0, 0.0, 0.02, 0.3, 0.5], [0.0, 0.03, 0.0, 0.3, 0.0])
     world = fill(connection, observations([1, 2, 3, 3, 3], *at))

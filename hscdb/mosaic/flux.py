@@ -163,9 +163,10 @@ def _filled(zero_start: Floats) -> Floats:
 def _design(obs: Observations, geometry: Geometry, may: Bools, options: Options) -> _Design:
     """Columns, priors and which unknowns the data support (a visit's field needs n_star_per_term stars per term)."""
     n_visit, n_ccd = obs.visits.size, obs.ccds.size
-    common = basis.matrix(options.order, geometry.u / geometry.scale_pix, geometry.v / geometry.scale_pix)[:, 1:]
+    u, v = geometry.u / geometry.flux_scale_pix, geometry.v / geometry.flux_scale_pix
+    common = basis.matrix(options.order, u, v)[:, 1:]
     visit_terms = basis.n_terms(options.visit_order) - 1
-    field = basis.matrix(options.visit_order, geometry.u / geometry.scale_pix, geometry.v / geometry.scale_pix)[:, 1:]
+    field = basis.matrix(options.visit_order, u, v)[:, 1:]
     first = n_visit + common.shape[1]
     column = np.concatenate(
         [

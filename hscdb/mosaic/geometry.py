@@ -64,7 +64,10 @@ def places(where: Plane, ccds: Ints, ccd: Ints, x: Floats, y: Floats) -> Geometr
         minus = focalplane.focal_to_field(camera, u - du, v - dv)
         for i in range(2):
             jacobian[:, i, axis] = (plus[i] - minus[i]) / (2.0 * step * scale)
-    return Geometry(u, v, field_x - where.origin[0], field_y - where.origin[1], jacobian, lever, where.scale_pix, scale)
+    return Geometry(
+        u, v, field_x - where.origin[0], field_y - where.origin[1], jacobian, lever, where.scale_pix, scale,
+        where.flux_scale_pix,
+    )
 
 
 def rotations(camera: Camera, ccds: Ints, ccd: Ints) -> Floats:

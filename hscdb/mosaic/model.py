@@ -70,7 +70,8 @@ class Geometry:
                  field angle / pixel scale minus the origin [pix]: the distortion is taken off.
     jacobian   : (n_obs, 2, 2) d(field)/d(u, v).
     lever      : (n_obs, 2) place relative to the CCD's centre [pix].
-    scale_pix  : field distance that maps to 1 in the Chebyshev bases.
+    scale_pix  : field distance that maps to 1 in the Chebyshev bases of positions; flux_scale_pix: distance from the
+                 optical centre, along u or v, that does in those of fluxes.
     arcsec     : pixel scale [arcsec/pix].
     """
 
@@ -82,6 +83,7 @@ class Geometry:
     lever: Floats
     scale_pix: float
     arcsec: float
+    flux_scale_pix: float
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,8 @@ def build(
         (stars % 10 == 0)[star], np.full(n, "", object),
     )  # fmt: skip
     geometry = Geometry(
-        u, cat[6], u, cat[6], np.tile(np.eye(2), (n, 1, 1)), np.stack([x, cat[4]], axis=1), SCALE_PIX, ARCSEC
+        u, cat[6], u, cat[6], np.tile(np.eye(2), (n, 1, 1)), np.stack([x, cat[4]], axis=1), SCALE_PIX, ARCSEC,
+        SCALE_PIX,
     )
     known = rng.random(stars.size) < ref_fraction
     shift = rng.normal(0, ref_mas / 3.6e6, (2, stars.size))

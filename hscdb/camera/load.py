@@ -162,6 +162,7 @@ def _amplifier(row: Mapping[str, Any], raw: Mapping[str, Any]) -> Amplifier:
         suspect_adu=float(row.get("suspect_adu") or raw.get("suspect_adu", math.nan)),
         linearity_c0=float(row.get("linearity_c0") or 0.0),
         is_mirrored=bool(row.get("is_mirrored", False)),
+        sky_adu=float(row.get("sky_adu") or 0.0),
     )
 
 

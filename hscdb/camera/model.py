@@ -27,6 +27,7 @@ class Amplifier:
     raw_box     : its data pixels in the raw frame, after the flip on read.
     overscan    : its serial overscan pixels in the raw frame, after the flip on read (rows as raw_box); None if none.
     is_mirrored : read out from the right (its first-read column is the last one).
+    sky_adu     : sky that was subtracted before the frame came to us; its photons are still in the noise.
     """
 
     amp: int
@@ -39,6 +40,7 @@ class Amplifier:
     suspect_adu: float
     linearity_c0: float = 0.0
     is_mirrored: bool = False
+    sky_adu: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,11 @@ class Camera:
     crosstalk: Any = None
     brighter_fatter: Any = None
     color_term_set: str = ""
+
+    @property
+    def own_settings(self) -> dict[str, dict[str, Any]]:
+        """{stage: {name: value}} that the camera wants unless a repository or a user says otherwise."""
+        return dict(self.settings.get("settings", {}))
 
     def filter_of(self, spelling: str) -> Filter | None:
         """The filter of this name or alias (capital or small letters); None if the camera has no such filter."""

@@ -135,7 +135,7 @@ def ingest_catalog(args: argparse.Namespace) -> int:
 
     options.start_log(args)
     with options.opened(args) as repository:
-        settings = resolve(all_configs(), repository=repository.settings)
+        settings = resolve(all_configs(), camera=repository.camera.own_settings, repository=repository.settings)
         run = open_run(repository.engine, args.rerun, settings, [])
         with _Told("ingest-catalog") as told:
             done = enter(

@@ -111,7 +111,7 @@ def perform(repository: Repository, names: list[str], args: argparse.Namespace, 
     spoken = options.flat(args.config)
     files = [Path(word) for word in options.flat(args.configfile)]
     settings = resolve(
-        configs, repository=repository.settings, files=files, words=spoken,
+        configs, camera=repository.camera.own_settings, repository=repository.settings, files=files, words=spoken,
         stage=names[0] if len(names) == 1 else None,
     )  # fmt: skip
     shown = list(args.show or []) + (["data"] if args.dry_run else [])
@@ -128,7 +128,8 @@ def perform(repository: Repository, names: list[str], args: argparse.Namespace, 
     calib = calib_run(repository, args.calib) if names != ["master"] else None
     if selection.where is not None:
         frames(repository.engine, selection.where)
-    said = {name for name, history in settings.history.items() if history[-1][0] not in ("default", "hscdb.toml")}
+    quiet = ("default", "camera", "hscdb.toml")
+    said = {name for name, history in settings.history.items() if history[-1][0] not in quiet}
     opened = open_run(
         repository.engine, word, settings, names, spoken=dict.fromkeys(said), is_clobber=args.clobber_config
     )

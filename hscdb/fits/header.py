@@ -20,6 +20,7 @@ from astropy.io.fits.verify import VerifyError
 from hscdb.camera.model import Box
 from hscdb.errors import InputError
 from hscdb.fits import hdu as _hdu
+from hscdb.sky import sphere
 from hscdb.sky.wcs import Wcs, from_tpv
 
 Contents = dict[str, Any]
@@ -228,6 +229,20 @@ def wcs_from_header(header: Mapping[str, Any]) -> Wcs:
     if kind == "TAN-SIP":
         return Wcs(center, crpix, cd, *_sip(header))
     return Wcs(center, crpix, cd)
+
+
+def wcs_words(header: Mapping[str, Any], shape: tuple[int, int]) -> dict[str, float]:
+    """What a frame (ny, nx) tells by its WCS: WCS-RA and WCS-DEC [deg] of its middle, and WCS-PA, the position angle
+    [deg, east of north] of +y there. Nothing if it has no WCS that we can read.
+    """
+    try:
+        wcs = wcs_from_header(header)
+    except InputError:
+        return {}
+    x, y = (shape[1] - 1) / 2.0, (shape[0] - 1) / 2.0
+    ra, dec = (float(angle) for angle in wcs.pixel_to_sky(x, y))
+    xi, eta = sphere.project(*wcs.pixel_to_sky(x, y + 1.0), ra, dec)
+    return {"WCS-RA": ra, "WCS-DEC": dec, "WCS-PA": math.degrees(math.atan2(float(xi), float(eta)))}
 
 
 def _cd(header: Mapping[str, Any]) -> np.ndarray[Any, Any]:

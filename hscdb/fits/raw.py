@@ -95,8 +95,8 @@ def ccd_in(camera: Camera, ccd: Ccd, header: Mapping[str, Any]) -> Ccd:
     """The ccd with its amplifiers as the header of a frame describes them.
 
     [raw.keywords] of the camera names keywords for box, raw_box, overscan, readout (regions as in the file, before the
-    flip) and for gain_e_per_adu, read_noise_e, saturation_adu; `suffixes` are appended to them, one per amplifier.
-    What is not named or not in the header is as in the camera's description. Without that section the ccd is returned
+    flip) and for gain_e_per_adu, read_noise_e, saturation_adu, sky_adu; `suffixes` are appended to them, one per
+    amplifier. What is not named or not in the header is as in the camera's description. Without that section the ccd is returned
     as it is. InputError `bad_header` if a region or a number cannot be understood.
     """
     keywords = camera.settings.get("raw", {}).get("keywords")
@@ -124,7 +124,7 @@ def _changes(read: Mapping[str, Any], ccd: Ccd, raw_width: int, raw_height: int)
                        ("box", (ccd.width, ccd.height))):  # fmt: skip
         if read.get(name):
             changes[name] = _flipped(section(str(read[name]))[0], ccd.flip, *size)
-    for name in ("gain_e_per_adu", "read_noise_e", "saturation_adu"):
+    for name in ("gain_e_per_adu", "read_noise_e", "saturation_adu", "sky_adu"):
         if read.get(name) is not None:
             changes[name] = float(read[name])
     if not 0 < changes.get("gain_e_per_adu", 1.0) < math.inf:

@@ -91,7 +91,9 @@ def _frames(path: Path, parts: list[headers.Part], camera: Camera) -> Iterator[R
         images = images[:1]
     n_frame = 0
     for part, shape in ((part, part.shape) for part in images if part.shape is not None):
-        contents = headers.inherited(parts[0], part)
+        contents: dict[str, Any] = {"FILE": path.name} | headers.inherited(parts[0], part)
+        if section.get("from_wcs", False):
+            contents |= headers.wcs_words(contents, shape)
         if not is_frame(section, contents):
             continue
         facts = translate(camera, contents)

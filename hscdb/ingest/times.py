@@ -40,7 +40,9 @@ def to_datetime(mjd: float) -> datetime:
 
 
 def of_date(text: str) -> float:
-    """MJD of an ISO date, with or without a time of day; also of the old `DD/MM/YY` (19YY). ValueError otherwise."""
+    """MJD of an ISO date (`2018-08-04` or `20180804`), with or without a time of day; also of the old `DD/MM/YY`
+    (19YY). ValueError otherwise.
+    """
     text = text.strip().replace("Z", "")
     old = re.fullmatch(r"(\d{2})/(\d{2})/(\d{2})", text)
     if old:
@@ -51,8 +53,9 @@ def of_date(text: str) -> float:
 
 
 def of_clock(text: str) -> float:
-    """Days of a time of day `HH:MM[:SS[.s]]`; second 60 is allowed. ValueError otherwise."""
-    parts = [float(part) for part in text.strip().split(":")]
+    """Days of a time of day `HH:MM[:SS[.s]]` or `HHMMSS[.s]`; second 60 is allowed. ValueError otherwise."""
+    text = re.sub(r"^(\d\d)(\d\d)(\d\d(\.\d*)?)$", r"\1:\2:\3", text.strip())
+    parts = [float(part) for part in text.split(":")]
     if not 2 <= len(parts) <= 3 or not (0 <= parts[0] < 24.0 and 0 <= parts[1] < 60.0 and 0 <= parts[-1] < 61.0):
         raise ValueError(f"'{text}' is no time of day HH:MM:SS")
     return sum(part / unit for part, unit in zip(parts, (24.0, 1440.0, 86400.0), strict=False))
@@ -61,9 +64,13 @@ def of_clock(text: str) -> float:
 def of_rule(rule: Mapping[str, str], header: Mapping[str, Any]) -> float | None:
     """MJD by one rule: {mjd}, {jd}, {iso}, {date, clock} name keywords; None if one is not there.
 
-    ValueError if the content is no time. `date` may have a time of day, which is left out.
+    With `regex`, what it finds in the content (its first group) counts, and None if it finds nothing. ValueError if
+    the content is no time. `date` may have a time of day, which is left out.
     """
-    contents: dict[str, Any] = {kind: header.get(keyword) for kind, keyword in rule.items()}
+    contents: dict[str, Any] = {kind: header.get(keyword) for kind, keyword in rule.items() if kind != "regex"}
+    if "regex" in rule:
+        found = {kind: re.search(rule["regex"], str(content)) for kind, content in contents.items()}
+        contents = {kind: match and (match[1] if match.re.groups else match[0]) for kind, match in found.items()}
     if any(content is None or str(content).strip() == "" for content in contents.values()):
         return None
     if "mjd" in contents:

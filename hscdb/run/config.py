@@ -1,7 +1,8 @@
 """Settings: declared where they act, resolved in one order, told apart by name.
 
 A stage declares its knobs as a frozen dataclass whose fields are made by `setting()`. A run holds the resolved
-settings of all stages: defaults < [settings] of hscdb.toml < --configfile < --config. `Settings` remembers who spoke.
+settings of all stages: defaults < [settings] of the camera < [settings] of hscdb.toml < --configfile < --config.
+`Settings` remembers who spoke.
 """
 
 from __future__ import annotations
@@ -108,12 +109,13 @@ def defaults(configs: Mapping[str, type]) -> dict[str, dict[str, Any]]:
 def resolve(
     configs: Mapping[str, type],
     *,
+    camera: Layer | None = None,
     repository: Layer | None = None,
     files: Iterable[Path] = (),
     words: Iterable[str] = (),
     stage: str | None = None,
 ) -> Settings:
-    """Settings of all stages: defaults < repository < files < words (each `stage.name=value`).
+    """Settings of all stages: defaults < camera < repository < files < words (each `stage.name=value`).
 
     configs : {stage: Config dataclass}.
     stage   : the stage meant by a word without one (`--config n=3` of `hscdb match`).
@@ -123,7 +125,7 @@ def resolve(
     history: dict[str, list[tuple[str, Any]]] = {
         f"{each}.{name}": [("default", value)] for each, names in values.items() for name, value in names.items()
     }
-    layers: list[tuple[str, Layer]] = [("hscdb.toml", repository or {})]
+    layers: list[tuple[str, Layer]] = [("camera", camera or {}), ("hscdb.toml", repository or {})]
     layers += [(str(path), read_file(path)) for path in files]
     for where, layer in layers:
         for each, names in layer.items():

@@ -106,6 +106,10 @@ def test_later_layers_win_and_the_history_tells_who_spoke(tmp_path: Path) -> Non
     file = tmp_path / "more.toml"
     file.write_text("[match]\nn_visit_min = 4\nlimit_mag = 21\nbands = ['g']\n")
     repository = {"match": {"n_visit_min": 3, "radius_arcsec": 2}}
+    camera = {"match": {"radius_arcsec": 9, "box": [1, 2]}}
+    told = config.resolve(CONFIGS, camera=camera, repository=repository)
+    assert told.values["match"]["radius_arcsec"] == 2.0
+    assert told.history["match.box"][-1][0] == "camera"
     settings = config.resolve(CONFIGS, repository=repository, files=[file], words=["match.n_visit_min=5"])
     assert settings.config("match", Match) == Match(radius_arcsec=2.0, n_visit_min=5, bands=("g",), limit_mag=21.0)
     said = settings.history["match.n_visit_min"]

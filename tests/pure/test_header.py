@@ -161,3 +161,15 @@ def test_a_file_that_breaks_off_is_refused(tmp_path, keep):
     with pytest.raises(InputError) as error:
         header.parts(path)
     assert error.value.code == "truncated_fits"
+
+
+def test_a_wcs_tells_the_middle_and_the_turn_of_a_frame():
+    rolled = {"CD1_1": -4.3e-7, "CD1_2": 7.29e-5, "CD2_1": -7.29e-5, "CD2_2": -4.2e-7}
+    rolled |= {"CRPIX1": -581.2, "CRPIX2": -6954.7}
+    for more, pa in (({}, 0.0), ({"CDELT1": 1e-4, "CDELT2": -1.1e-4}, 180.0), (rolled, 90.33)):
+        contents = TAN | more
+        words = header.wcs_words(contents, (400, 300))
+        assert WCS(contents).all_pix2world([[149.5, 199.5]], 0)[0] == pytest.approx([words["WCS-RA"], words["WCS-DEC"]])
+        assert abs(abs(words["WCS-PA"]) - pa) < 0.5
+    assert header.wcs_words({"CTYPE1": "LINEAR"}, (400, 300)) == {}
+    assert header.wcs_words({}, (400, 300)) == {}

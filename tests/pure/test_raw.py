@@ -100,6 +100,15 @@ def test_regions_of_a_file_are_flipped_with_it():
     assert right.is_mirrored is True
 
 
+def test_a_sky_taken_off_before_is_read_from_the_header():
+    camera = load("decam")
+    section = camera.settings["raw"]
+    keywords = section["keywords"] | {"sky_adu": "SKYSUB"}
+    camera = replace(camera, settings=camera.settings | {"raw": section | {"keywords": keywords}})
+    left, right = ccd_in(camera, camera.ccds[25], DECAM | {"SKYSUBA": 4115.2}).amplifiers
+    assert (left.sky_adu, right.sky_adu) == (0.0, 4115.2)
+
+
 def test_a_header_that_cannot_be_understood_is_refused():
     camera = load("decam")
     for change in ({"DATASECA": "[1:2]"}, {"GAINA": 0.0}, {"GAINB": "high"}):

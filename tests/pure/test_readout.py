@@ -115,6 +115,18 @@ def test_read_noise_and_variance_are_measured_in_electrons() -> None:
     assert (image.variance > 0).all()
 
 
+def test_a_sky_taken_off_before_stays_in_the_variance() -> None:
+    made = camera(crosstalk=None)
+    amps = tuple(replace(amp, overscan=None, sky_adu=400.0, linearity_c0=0.0) for amp in made.ccds[0].amplifiers)
+    ccd = replace(made.ccds[0], amplifiers=amps)
+    raw = np.full((NY + 10, N_AMP * STRIDE), 10.0, np.float32)
+    image = frame.to_electrons(frame.to_adu(raw, ccd, Steps()), made, ccd, Steps())
+    for a in amps:
+        variance = 410.0 * a.gain_e_per_adu + a.read_noise_e**2
+        np.testing.assert_allclose(image.variance[a.box.slices], variance, rtol=1e-3)
+        np.testing.assert_allclose(image.data[a.box.slices], 10.0 * a.gain_e_per_adu, rtol=1e-3)
+
+
 def test_saturation_is_judged_on_raw_adu() -> None:
     made = camera()
     raw = np.full((NY + 10, N_AMP * STRIDE), 1000.0, np.float32)

@@ -111,6 +111,12 @@ def test_dates_and_clocks():
         with pytest.raises(ValueError):
             times.of_clock(text)
     assert times.of_rule({"iso": "DATE-OBS"}, {"DATE-OBS": "2013-11-02"}) is None
+    assert times.of_clock("092331.5") == pytest.approx((9 * 3600 + 23 * 60 + 31.5) / 86400)
+    rule = {"iso": "BPM", "regex": r"(\d{8}T\d{6})"}
+    found = times.of_rule(rule, {"BPM": "DEC18B_20180801K_92470a2-i-20180804T092331_od[N6]"})
+    assert found == pytest.approx(Time("2018-08-04T09:23:31").mjd, abs=1e-9)
+    assert times.of_rule(rule, {"BPM": "none"}) is None
+    assert times.of_rule(rule, {}) is None
 
 
 @pytest.mark.parametrize(

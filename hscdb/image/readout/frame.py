@@ -166,7 +166,8 @@ def to_electrons(
     """Crosstalk, gain, variance, dark and flat; the arrays of `frame` are used up.
 
     dark : (ny, nx) master [electron/s], taken dark_s times. flat : (ny, nx) master, no number outside the lit circle.
-    Returns the image in electrons, its variance = max(e, 0) + read noise^2 (over flat^2), and the mask.
+    Returns the image in electrons, its variance = max(e, 0) + read noise^2 (over flat^2), and the mask. A sky that was
+    subtracted before (amplifier.sky_adu) counts in the variance.
     """
     amps = ccd.amplifiers
     image, variance = frame.adu, np.zeros_like(frame.adu)
@@ -184,7 +185,7 @@ def to_electrons(
         background,
         steps.crosstalk_min_adu,
         np.array([a.gain_e_per_adu for a in amps]),
-        frame.read_noise_e(ccd, steps.do_empirical_read_noise),
+        np.hypot(frame.read_noise_e(ccd, steps.do_empirical_read_noise), _sky_noise_e(ccd)),
         _NONE if dark is None else dark,
         0.0 if dark is None else float(dark_s),
         _NONE if flat is None else flat,
@@ -192,6 +193,11 @@ def to_electrons(
         steps.flat_min,
     )
     return Image(image, variance, frame.mask)
+
+
+def _sky_noise_e(ccd: Ccd) -> npt.NDArray[np.float64]:
+    """(n_amp,) photon noise [electron] of the sky that is not in the frame any more."""
+    return np.sqrt([max(amp.sky_adu, 0.0) * amp.gain_e_per_adu for amp in ccd.amplifiers])
 
 
 def _crosstalk(camera: Camera, ccd: Ccd, bad: Collection[int]) -> npt.NDArray[np.float64] | None:

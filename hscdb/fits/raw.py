@@ -22,9 +22,9 @@ Pixels = npt.NDArray[np.uint16] | npt.NDArray[np.float32]
 def read_raw(path: Path, hdu: int, ccd: Ccd) -> Pixels:
     """Pixels (ny, nx) of a raw frame, flipped as ccd.flip says; contiguous, native byte order, the caller's own.
 
-    Sixteen-bit frames with BZERO 32768 come as uint16, everything else as float32 with BSCALE, BZERO and BLANK (NaN)
-    applied. InputError `no_file`, `not_fits`, `truncated_fits`, `no_hdu`, or `wrong_size` if the camera prescribes
-    another size.
+    Sixteen-bit frames with BZERO 32768 come as uint16 unless a pixel is BLANK, everything else as float32 with BSCALE,
+    BZERO and BLANK (NaN, which isr masks UNMASKEDNAN and fills) applied. InputError `no_file`, `not_fits`,
+    `truncated_fits`, `no_hdu`, or `wrong_size` if the camera prescribes another size.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file.", code="no_file")
@@ -68,7 +68,10 @@ def _from_bytes(content: bytes, found: _hdu.Hdu) -> npt.NDArray[Any]:
 def _physical(stored: npt.NDArray[Any], header: fits.Header) -> Pixels:
     """Pixels with BSCALE, BZERO and BLANK applied."""
     scale, zero = float(header.get("BSCALE", 1.0)), float(header.get("BZERO", 0.0))
-    if stored.dtype == np.int16 and scale == 1.0 and zero == 32768.0 and header.get("BLANK") is None:
+    blank = header.get("BLANK") if stored.dtype.kind in "iu" else None
+    # HSC's frames announce BLANK = -32768 and have no such pixel (it would be 0 adu): to look is cheaper than floats.
+    lost = stored == int(blank) if blank is not None else None
+    if stored.dtype == np.int16 and scale == 1.0 and zero == 32768.0 and (lost is None or not lost.any()):
         # n + 32768 modulo 2^16 is n with its top bit turned over.
         unsigned = stored.view(np.uint16)
         unsigned ^= np.uint16(0x8000)
@@ -77,8 +80,8 @@ def _physical(stored: npt.NDArray[Any], header: fits.Header) -> Pixels:
     pixels: npt.NDArray[Any] = stored.astype(np.float64 if is_wide else np.float32)
     if (scale, zero) != (1.0, 0.0):
         pixels = (pixels * scale + zero).astype(np.float32)
-    if stored.dtype.kind == "i" and header.get("BLANK") is not None:
-        pixels[stored == int(header["BLANK"])] = np.nan
+    if lost is not None:
+        pixels[lost] = np.nan
     return pixels.astype(np.float32, copy=False)
 
 
@@ -96,8 +99,8 @@ def ccd_in(camera: Camera, ccd: Ccd, header: Mapping[str, Any]) -> Ccd:
 
     [raw.keywords] of the camera names keywords for box, raw_box, overscan, readout (regions as in the file, before the
     flip) and for gain_e_per_adu, read_noise_e, saturation_adu, sky_adu; `suffixes` are appended to them, one per
-    amplifier. What is not named or not in the header is as in the camera's description. Without that section the ccd is returned
-    as it is. InputError `bad_header` if a region or a number cannot be understood.
+    amplifier. What is not named or not in the header is as in the camera's description. Without that section the ccd
+    is returned as it is. InputError `bad_header` if a region or a number cannot be understood.
     """
     keywords = camera.settings.get("raw", {}).get("keywords")
     if not keywords:

@@ -48,6 +48,20 @@ def test_scaled_and_blank_pixels(tmp_path):
     np.testing.assert_array_equal(found[0], np.array([10.5, 11.0, np.nan, 12.0, 12.5, 13.0], np.float32))
 
 
+@pytest.mark.parametrize("n_blank", [0, 1])
+def test_unsigned_pixels_become_floats_only_where_one_is_blank(tmp_path, n_blank):
+    pixels = np.array(PIXELS, np.uint16)
+    pixels[0, 0] = 1
+    pixels.flat[:n_blank] = 0
+    write(tmp_path / "a.fits", pixels)
+    with fits.open(tmp_path / "a.fits", mode="update", do_not_scale_image_data=True) as opened:
+        opened[0].header["BLANK"] = -32768  # as in Subaru's headers
+    found = read_raw(tmp_path / "a.fits", 0, CCD)
+    assert found.dtype == (np.float32 if n_blank else np.uint16)
+    assert np.isnan(found).sum() == n_blank
+    np.testing.assert_array_equal(found.ravel()[n_blank:], pixels.ravel()[n_blank:])
+
+
 @pytest.mark.parametrize("flip", ["", "LR", "TB", "LRTB"])
 def test_flips(tmp_path, flip):
     path = write(tmp_path / "a.fits", PIXELS.astype(np.uint16))

@@ -12,6 +12,8 @@ from typing import Any, get_type_hints
 from hscdb.cli import options
 from hscdb.errors import ConfigError, InputError
 
+_SMALL_CCD_PIX = 1_000_000  # a CCD below this sees too few stars of an ordinary sky for a WCS and a zero point
+
 
 def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.Namespace], int]:
     """The arguments of simulate, truth and demo."""
@@ -42,7 +44,7 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
     parser.description = "Write simulated raw frames, calibration frames, reference catalogs and truth tables to OUT."
     parser.epilog = (
         "examples:\n  hscdb simulate OUT --camera hsc --ccds 49 50 57 58 --visits 5 -j 2\n"
-        "  hscdb simulate OUT --camera toy --set seed=3 seeing_arcsec=0.9"
+        "  hscdb simulate OUT --camera toy --set star_density=40 seeing_arcsec=0.9"
     )
     add("out", help="folder to write to")
     add("--camera", default="hsc", help="camera [hsc]")
@@ -153,6 +155,7 @@ def _typed(setup: type, words: list[str]) -> dict[str, Any]:
 
 def demo(args: argparse.Namespace) -> int:
     """Simulate a field and take it through every stage."""
+    from hscdb.camera.load import load
     from hscdb.cli import main
     from hscdb.db.engine import folder
 
@@ -160,6 +163,8 @@ def demo(args: argparse.Namespace) -> int:
     ccds = args.ccds or ([49, 50, 57, 58] if args.camera == "hsc" else [])
     jobs = ["-j", str(args.jobs)]
     which = ["--ccds", *map(str, ccds)] if ccds else []
+    if max(ccd.width * ccd.height for ccd in load(args.camera).ccds.values()) < _SMALL_CCD_PIX:
+        which += ["--set", "star_density=40", "dither_ccd=0.2"]
     steps = [
         ["simulate", str(out / "sky"), "--camera", args.camera, *which, "--visits", str(args.visits), *jobs],
         ["init", repo, "--camera", args.camera],

@@ -26,7 +26,7 @@ import numpy as np
 
 from hscdb.errors import DataError
 from hscdb.mosaic import basis, robust, schur
-from hscdb.mosaic.model import Astrometry, Bools, Floats, Geometry, Ints, Observations, References
+from hscdb.mosaic.model import Anchors, Astrometry, Bools, Floats, Geometry, Ints, Observations, References
 from hscdb.mosaic.places import LEVER_PIX, MAS, Options, State, inverse, quadratic, start
 
 _N_SOFT = 4  # passes with Huber weights before the hard cut; the coefficients have settled to < 1 mas by then
@@ -62,17 +62,20 @@ def fit(
     rotation: Floats,
     options: Options,
     has_distortion: bool,
+    anchors: Anchors | None = None,
 ) -> Astrometry:
     """Solve the joint astrometry of all visits; the module's text says what is minimised.
 
     crval     : (n_visit, 2) tangent point of each visit [deg]; epoch_mjd (n_visit,).
     rotation  : (n_obs, 2, 2) matrix from CCD axes to the focal plane's u, v.
+    anchors   : points of the frames by their first calibrations, for the start.
 
     Raises DataError: too_few_stars (a visit without a usable star), singular_fit, no_convergence.
     """
     may = (obs.reason == "") & ~obs.is_reserved
     visit_order = supported(obs, may, options)
-    state = State(obs, refs, geometry, crval, epoch_mjd, start(obs, geometry, crval, options, has_distortion), options)
+    begin = start(obs, geometry, crval, options, has_distortion, anchors)
+    state = State(obs, refs, geometry, crval, epoch_mjd, begin, options)
     active = _active(obs, may, visit_order, options)
     ridge, first = _priors(obs, options), state.coefficients.copy()
     floor = options.floor_mas or 0.0

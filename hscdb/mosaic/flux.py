@@ -250,7 +250,9 @@ def _solution(
     has_star = state.total > 0
     ref_chi2 = state.ref_weight * (state.ref_mag - state.star) ** 2
     return Flux(
-        zero=value[:n_visit] + at_centre + mean, zero_err=np.sqrt(state.spread[:n_visit]),
+        # a visit without a usable flux has no zero point
+        zero=np.where(design.active[:n_visit], value[:n_visit] + at_centre + mean, np.nan),
+        zero_err=np.where(design.active[:n_visit], np.sqrt(state.spread[:n_visit]), np.nan),
         # a CCD that was not solved keeps offset 0 about the mean of the others
         ccd=np.where(is_ccd, value[last:] - mean, 0.0), ccd_err=np.sqrt(state.spread[last:]),
         coefficients=fields, order=order, star=np.where(has_star, state.star, np.nan),

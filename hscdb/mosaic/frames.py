@@ -114,8 +114,10 @@ def rotated(ccd: Ccd, x: float, y: float) -> tuple[float, float]:
 class Solved:
     """The joint solution of one frame.
 
-    status     : "solved" with enough detections of its own, else "extrapolated" from the visit and the camera model.
-    mag0_e     : counts of a star of AB magnitude 0 at the optical centre, 1 / (fexp fchip); mag0_e_err its one sigma.
+    status     : "solved" with enough detections of its own, else "extrapolated" from the visit and the camera model;
+                 flux_status the same of the flux scale.
+    mag0_e     : counts of a star of AB magnitude 0 at the optical centre, 1 / (fexp fchip); mag0_e_err its one sigma;
+                 NaN where the visit has no zero point.
     polynomial : in the image's pixels; rotated: in mosaic's rotated pixels (fcr files).
     area_deg2  : pixel area where the Jacobian is 1.
     """
@@ -124,6 +126,7 @@ class Solved:
     ccd: Ccd
     pointing: int
     status: str
+    flux_status: str
     wcs: Wcs
     polynomial: FluxPolynomial
     rotated: FluxPolynomial
@@ -153,6 +156,7 @@ def solved(
             Solved(
                 visit=int(row["visit"]), ccd=ccd, pointing=int(row["pointing"]),
                 status="solved" if k.size >= n_solved else "extrapolated",
+                flux_status="solved" if kf.size >= n_solved else "extrapolated",
                 wcs=wcs(where, position, e, ccd, position.ccd_terms[c]),
                 polynomial=flux_polynomial(where, flux, e, ccd), rotated=flux_polynomial(where, flux, e, ccd, True),
                 mag0_e=float(10.0 ** (0.4 * zero)), mag0_e_err=float(10.0 ** (0.4 * zero) * 0.4 * np.log(10.0) * err),

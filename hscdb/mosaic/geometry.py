@@ -1,12 +1,13 @@
 """From CCD pixels to the arguments of the fits: places in the focal plane and their derivatives."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from hscdb.camera import focalplane
 from hscdb.camera.model import Camera, Ccd
-from hscdb.mosaic.model import Floats, Geometry, Ints
+from hscdb.mosaic.model import Anchors, Floats, Geometry, Ints
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,20 @@ def places(where: Plane, ccds: Ints, ccd: Ints, x: Floats, y: Floats) -> Geometr
         u, v, field_x - where.origin[0], field_y - where.origin[1], jacobian, lever, where.scale_pix, scale,
         where.flux_scale_pix,
     )
+
+
+def anchors(where: Plane, frames: Any, visits: Ints) -> Anchors:
+    """Corners of the frames (rows of mosaic/read_frames; corner_ra, corner_dec at the pixels' edges)."""
+    parts = []
+    for row in frames:
+        ccd = where.camera.ccds[int(row["ccd"])]
+        x0, y0, x1, y1 = -0.5, -0.5, ccd.width - 0.5, ccd.height - 0.5
+        x, y = _field(where.camera, ccd, np.array([x0, x1, x1, x0]), np.array([y0, y0, y1, y1]))
+        visit = np.full(4, np.searchsorted(visits, row["visit"]))
+        corners = np.array([row["corner_ra"], row["corner_dec"]], np.float64)
+        parts.append(np.stack([visit, x - where.origin[0], y - where.origin[1], *corners]))
+    visit, x, y, ra, dec = np.concatenate(parts, axis=1)
+    return Anchors(visit.astype(np.int64), x, y, ra, dec)
 
 
 def rotations(camera: Camera, ccds: Ints, ccd: Ints) -> Floats:

@@ -87,6 +87,20 @@ class Geometry:
 
 
 @dataclass(frozen=True)
+class Anchors:
+    """Points of the frames by their first calibrations, stars or not: where a visit's polynomial begins.
+
+    visit : (n,) index; field_x, field_y (n,) as in Geometry; ra, dec (n,) [deg].
+    """
+
+    visit: Ints
+    field_x: Floats
+    field_y: Floats
+    ra: Floats
+    dec: Floats
+
+
+@dataclass(frozen=True)
 class Astrometry:
     """Solution of the astrometric fit.
 
@@ -124,7 +138,7 @@ class Astrometry:
 class Flux:
     """Solution of the photometric fit: mag = mag_inst - 2.5 log10(J) + zero + ccd + P(u, v).
 
-    zero, zero_err : (n_visit,) [mag] at the optical centre; ccd, ccd_err: (n_ccd,) [mag], weighted mean 0.
+    zero, zero_err : (n_visit,) [mag] at the optical centre, NaN without any usable flux; ccd, ccd_err: (n_ccd,) [mag], weighted mean 0.
     coefficients   : (n_visit, n_terms(order)) Chebyshev coefficients of P in u/scale, v/scale; P(0, 0) = 0.
     star, star_err : (n_star,) [mag], NaN if not observed; residual (n_obs,) [mag] detection minus star.
     """

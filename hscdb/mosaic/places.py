@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hscdb.mosaic import basis
-from hscdb.mosaic.model import Floats, Geometry, Observations, References
+from hscdb.mosaic.model import Anchors, Floats, Geometry, Observations, References
 
 MAS = 180.0 * 3600.0 * 1000.0 / np.pi  # mas per radian
 _LOOSE_MAS = 200.0  # error of the stand-ins for references where there are none
@@ -44,8 +44,14 @@ def vectors(ra: Floats, dec: Floats) -> Floats:
     return tangent(np.stack([ra, dec], axis=1))[0]
 
 
-def start(obs: Observations, geometry: Geometry, crval: Floats, options: Options, has_distortion: bool) -> Floats:
+def start(
+    obs: Observations, geometry: Geometry, crval: Floats, options: Options, has_distortion: bool,
+    anchors: Anchors | None,
+) -> Floats:  # fmt: skip
     """First coefficients (n_visit, 2, n_terms) [deg]: each visit's polynomial through its first calibration.
+
+    The corners of its frames (anchors) count like stars: a visit of two stars keeps its scale and turn by them, and
+    a CCD without stars its place.
 
     Terms above the first order get a prior of 0.2 arcsec when the camera's distortion is known, else of 60 arcsec
     (DECam's distortion reaches 30 arcsec at the edge of its field), so that a visit with few CCDs stays sane.
@@ -54,13 +60,15 @@ def start(obs: Observations, geometry: Geometry, crval: Floats, options: Options
     degree = basis.degrees(options.order)
     prior = np.where(degree <= 1, 3600.0, 0.2 if has_distortion else 60.0) / 3600.0
     centre, east, north = tangent(crval)
-    place = vectors(obs.ra, obs.dec)
+    place, visit, x, y = vectors(obs.ra, obs.dec), obs.visit, geometry.field_x, geometry.field_y
+    if anchors is not None:
+        place = np.concatenate([place, vectors(anchors.ra, anchors.dec)])
+        visit = np.concatenate([visit, anchors.visit])
+        x, y = np.concatenate([x, anchors.field_x]), np.concatenate([y, anchors.field_y])
     out = np.zeros((obs.visits.size, 2, terms))
     for e in range(obs.visits.size):
-        k = np.flatnonzero(obs.visit == e)
-        design = basis.matrix(
-            options.order, geometry.field_x[k] / geometry.scale_pix, geometry.field_y[k] / geometry.scale_pix
-        )
+        k = np.flatnonzero(visit == e)
+        design = basis.matrix(options.order, x[k] / geometry.scale_pix, y[k] / geometry.scale_pix)
         depth = place[k] @ centre[e]
         wanted = np.degrees(np.stack([place[k] @ east[e], place[k] @ north[e]]) / depth)
         weight = np.ones(k.size)

@@ -27,33 +27,39 @@ def among(rows: Any, chosen: Any) -> Bools:
 
 
 def connected(
-    who: str, n_shared_min: int, seen: Any, all_frames: Any, positions: Any
+    who: str, n_shared_min: int, use_ambiguous: bool, seen: Any, all_frames: Any, positions: Any
 ) -> tuple[Any, Any, dict[str, str]]:
-    """Observations and frames of the visits that hang together; the others by name with the reason."""
+    """Observations and frames of the visits that hang together; the others by name with the reason.
+
+    What may not enter a fit (reserved stars, ambiguous ones) ties nothing together.
+    """
     visits = np.unique(all_frames["visit"])
-    stars, star = np.unique(seen["star_id"], return_inverse=True)
+    free = ~seen["is_reserved"] & (use_ambiguous | ~seen["is_ambiguous"])
+    # a star counts once per visit, also where overlapping CCDs have seen it twice
+    links = np.unique(np.stack([seen["star_id"][free], seen["visit"][free]]), axis=1)
+    stars, star = np.unique(links[0], return_inverse=True)
+    visit = np.searchsorted(visits, links[1])
     has_ref = np.isin(stars, positions["star_id"]) if positions is not None else np.zeros(stars.size, bool)
     shared = (np.bincount(star, minlength=stars.size) >= 2) | has_ref
-    n_shared = np.bincount(np.searchsorted(visits, seen["visit"])[shared[star]], minlength=visits.size)
+    n_shared = np.bincount(visit[shared[star]], minlength=visits.size)
     left_out = {
-        str(v): f"shares {n} stars with other visits or the references ({n_shared_min} needed)"
+        str(v): f"shares {n} usable stars with other visits or the references ({n_shared_min} needed)"
         for v, n in zip(visits, n_shared, strict=True) if n < n_shared_min
     }  # fmt: skip
-    kept = visits[n_shared >= n_shared_min]
-    seen = seen[np.isin(seen["visit"], kept)]
-    if len(seen):
-        stars, star = np.unique(seen["star_id"], return_inverse=True)
-        has_ref = np.isin(stars, positions["star_id"]) if positions is not None else np.zeros(stars.size, bool)
-        group = robust.connected(star, np.searchsorted(kept, seen["visit"]), has_ref, kept.size)
-        left_out |= {str(v): "shares no star with the visits that are solved" for v in kept[group > 0]}
+    kept = np.flatnonzero(n_shared >= n_shared_min)
+    if kept.size:
+        k = np.isin(visit, kept)
+        group = robust.connected(star[k], np.searchsorted(kept, visit[k]), has_ref, kept.size)
+        left_out |= {str(v): "shares no usable star with the visits that are solved" for v in visits[kept[group > 0]]}
         kept = kept[group == 0]
-    if not kept.size or (kept.size == 1 and positions is None):
+    if not kept.size or (kept.size == 1 and not has_ref.any()):
         raise DataError(
             f"{who}: no visit shares stars with another one or with reference stars (visits "
             f"{', '.join(map(str, visits))}; {n_shared_min} shared stars needed). Ingest a reference catalog with "
             "`hscdb ingest-refcat`, add visits that overlap, or lower mosaic.n_shared_min.",
             code="no_overlap",
         )
+    kept = visits[kept]
     return seen[np.isin(seen["visit"], kept)], all_frames[np.isin(all_frames["visit"], kept)], left_out
 
 

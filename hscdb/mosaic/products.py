@@ -10,8 +10,8 @@ from hscdb.mosaic.rows import Rows, build
 from hscdb.sky import sphere
 
 
-def _status(one: Solved, is_accepted: bool) -> str:
-    return one.status if is_accepted else "rejected"
+def _judged(statuses: list[str], is_accepted: bool) -> list[str]:
+    return statuses if is_accepted else ["rejected"] * len(statuses)
 
 
 def wcs_rows(key: dict[str, int], tract: int, solved: list[Solved], is_accepted: bool) -> Rows:
@@ -22,7 +22,7 @@ def wcs_rows(key: dict[str, int], tract: int, solved: list[Solved], is_accepted:
     return build(
         len(solved), **key, stage="mosaic",
         visit=_ints(solved, "visit"), ccd=np.array([s.ccd.ccd for s in solved], np.int64),
-        tract=tract, status=[_status(s, is_accepted) for s in solved], crval1_deg=ra, crval2_deg=dec,
+        tract=tract, status=_judged([s.status for s in solved], is_accepted), crval1_deg=ra, crval2_deg=dec,
         crpix1_pix=np.array([s.wcs.crpix[0] for s in solved]), crpix2_pix=np.array([s.wcs.crpix[1] for s in solved]),
         cd1_1_deg=np.array([s.wcs.cd[0, 0] for s in solved]), cd1_2_deg=np.array([s.wcs.cd[0, 1] for s in solved]),
         cd2_1_deg=np.array([s.wcs.cd[1, 0] for s in solved]), cd2_2_deg=np.array([s.wcs.cd[1, 1] for s in solved]),
@@ -42,7 +42,7 @@ def flux_rows(key: dict[str, int], tract: int, solved: list[Solved], is_accepted
     return build(
         len(solved), **key, stage="mosaic",
         visit=_ints(solved, "visit"), ccd=np.array([s.ccd.ccd for s in solved], np.int64),
-        tract=tract, status=[_status(s, is_accepted) for s in solved],
+        tract=tract, status=_judged([s.flux_status for s in solved], is_accepted),
         flux_mag0_e=np.array([s.mag0_e for s in solved]), flux_mag0_e_err=np.array([s.mag0_e_err for s in solved]),
         poly_order=np.array([s.polynomial.order for s in solved], int),
         poly_mag=[s.polynomial.poly_mag.tolist() for s in solved],
@@ -80,6 +80,6 @@ def fcr_cards(one: Solved) -> list[tuple[str, Any, str]]:
         ("FLUXMAG0ERR", one.mag0_e_err, "[electron] one sigma of FLUXMAG0"),
         ("JACOBIAN", True, "multiply by pixel area / JACAREA"),
         ("JACAREA", one.area_deg2, "[deg2] pixel area at the optical centre"),
-        ("STATUS", one.status, "solved or extrapolated"),
+        ("STATUS", one.flux_status, "solved or extrapolated"),
     ]
     return cards

@@ -77,7 +77,9 @@ def run(work: Work, config: Config) -> Funnel:
     seen = read_observations(work.connection, **unit)
     seen = seen[prepare.among(seen, chosen)]
     positions, mags = _references(work, config, unit, seen)
-    seen, used_frames, left_out = prepare.connected(who, config.n_shared_min, seen, all_frames, positions)
+    seen, used_frames, left_out = prepare.connected(
+        who, config.n_shared_min, config.use_ambiguous, seen, all_frames, positions
+    )
     obs = gather.observations(seen, used_frames, config.use_ambiguous)
     refs = gather.references(obs.stars, positions, *prepare.by_star(obs, mags))
     key = {"run_id": work.run_id, "task_id": work.task_id}
@@ -87,7 +89,7 @@ def run(work: Work, config: Config) -> Funnel:
     rotation = geometry.rotations(work.camera, obs.ccds, obs.ccd)
     position = astrometry.fit(
         obs, refs, places, per_visit["crval"], per_visit["mjd"], rotation, _options(config),
-        work.camera.distortion is not None,
+        work.camera.distortion is not None, geometry.anchors(where, used_frames, obs.visits),
     )  # fmt: skip
     areas = np.array([frames.area_at_axis(where, position, e) for e in range(obs.visits.size)])
     jacobian = _jacobians(where, position, obs, areas)
@@ -179,14 +181,16 @@ def _write_frames(
     copy.write(
         work.connection, "wcs_solution", products.wcs_rows(key, work.unit["tract"], solved, verdict.is_position_better)
     )
+    scaled = [one for one in solved if np.isfinite(one.mag0_e)]
     copy.write(
-        work.connection, "flux_scale", products.flux_rows(key, work.unit["tract"], solved, verdict.is_mag_better)
+        work.connection, "flux_scale", products.flux_rows(key, work.unit["tract"], scaled, verdict.is_mag_better)
     )
     for one in solved:
         ids = {"visit": one.visit, "ccd": one.ccd.ccd, "tract": work.unit["tract"], "filter": work.unit["filter"],
                "pointing": one.pointing}  # fmt: skip
         with work.files.writing("wcs", **ids) as path:
             product.write_header(path, header.wcs_cards(one.wcs, one.ccd.width, one.ccd.height))
-        with work.files.writing("fcr", **ids) as path:
-            product.write_header(path, products.fcr_cards(one))
+        if np.isfinite(one.mag0_e):
+            with work.files.writing("fcr", **ids) as path:
+                product.write_header(path, products.fcr_cards(one))
     return sum(one.status == "solved" for one in solved)

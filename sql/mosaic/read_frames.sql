@@ -1,6 +1,6 @@
 -- All frames of the visits that touch a tract in one filter, with their first calibration.
 -- params:  run_id bigint, tract integer, filter text
--- returns: visit bigint, ccd integer, is_corner_inside boolean, obs_mjd double precision, visit_ra double precision, visit_dec double precision, exposure_s double precision, ra double precision, dec double precision, flux_mag0_e double precision, pointing integer
+-- returns: visit bigint, ccd integer, is_corner_inside boolean, obs_mjd double precision, visit_ra double precision, visit_dec double precision, exposure_s double precision, ra double precision, dec double precision, flux_mag0_e double precision, pointing integer, corner_ra double precision[], corner_dec double precision[]
 SELECT t.visit,
        t.ccd,
        COALESCE(bool_or(ft.is_corner_inside), false) AS is_corner_inside,
@@ -11,7 +11,9 @@ SELECT t.visit,
        max(w.ra) AS ra,
        max(w.dec) AS dec,
        max(s.flux_mag0_e) AS flux_mag0_e,
-       COALESCE(max(v.pointing), 0) AS pointing
+       COALESCE(max(v.pointing), 0) AS pointing,
+       CAST(max(w.corner_ra) AS double precision[]) AS corner_ra,
+       CAST(max(w.corner_dec) AS double precision[]) AS corner_dec
   FROM done_task(CAST(:run_id AS bigint), 'skymap') AS k
   JOIN frame_tract AS ft ON ft.task_id = k.task_id AND ft.tract = CAST(:tract AS integer)
   JOIN visit AS v ON v.visit = ft.visit AND v.filter = CAST(:filter AS text)

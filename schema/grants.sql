@@ -27,8 +27,8 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'hscdb_reader') THEN
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO hscdb_reader', current_schema());
         GRANT SELECT ON
-            flag_doc, camera, ccd, amplifier, filter, color_term, visit, frame, frame_header, run, task, product,
-            master_kind, master, master_input, frame_isr, frame_quality, source, psf_star,
+            flag_doc, camera, ccd, amplifier, filter, color_term, visit, frame, frame_header, ingest_refusal, run, task,
+            product, master_kind, master, master_input, frame_isr, frame_quality, source, psf_star,
             ref_catalog, ref_file, ref_star, ref_flux, source_sky, source_ref,
             skymap, tract, patch, frame_tract, frame_patch, star, star_member, star_ref,
             wcs_solution, flux_scale, mosaic_solution, mosaic_visit, mosaic_ccd, star_solution, star_residual,

@@ -21,11 +21,11 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
     add = parser.add_argument
     if name == "status":
         parser.description = (
-            "Runs, how far their stages are, and what has failed. Exit status 1 if anything has failed."
+            "Runs, how far their stages are, failed tasks and refused files. Exit status 1 if a task has failed."
         )
         parser.epilog = "examples:\n  hscdb status ~/HSC\n  hscdb status ~/HSC --rerun first --failures"
         add("--rerun", metavar="NAME", help="only this run")
-        add("--failures", action="store_true", help="list every failed task with its reason")
+        add("--failures", action="store_true", help="list every failed task and refused file with its reason")
         return status
     parser.description = "One SELECT, which can change nothing. Tables and columns: hscdb db describe."
     parser.epilog = (
@@ -61,14 +61,19 @@ def status(args: argparse.Namespace) -> int:
             found = statement("run/read_failures")(connection, run_id=int(run["run_id"]), stages=None)
             failures += [(run["name"], row) for row in found]
         total = statement("run/find_totals").one(connection)
+        refusals = [] if args.rerun else list(statement("run/read_refusals")(connection))
     print("  ".join(f"{name}={total[name]}" for name in total.dtype.names))
     if rows:
         print()
         table(("run", "stage", "todo", "running", "done", "failed", "wall_s", "cpu_s", "peak_mb"), rows)
     elif not runs:
         print("no runs yet")
+    if refusals:
+        _tell_refusals(refusals, is_full=args.failures)
     if failures:
         _tell_failures(failures, is_full=args.failures)
+    if (refusals or failures) and not args.failures:
+        print("--failures lists them")
     return 1 if failures else 0
 
 
@@ -84,7 +89,17 @@ def _tell_failures(failures: Sequence[tuple[str, Any]], *, is_full: bool) -> Non
         counts[key] = counts.get(key, 0) + 1
     for (run, stage, reason), n_task in counts.items():
         print(f"{run} {stage}: {n_task} failed ({reason})")
-    print("--failures lists them")
+
+
+def _tell_refusals(refusals: Sequence[Any], *, is_full: bool) -> None:
+    print()
+    if is_full:
+        for row in refusals:
+            print(f"ingest {row['path']}  {row['reason']}\n    {row['message']}")
+        return
+    reasons = [str(row["reason"]) for row in refusals]
+    for reason in sorted(set(reasons)):
+        print(f"ingest: {reasons.count(reason)} files refused ({reason})")
 
 
 def query(args: argparse.Namespace) -> int:

@@ -73,7 +73,7 @@ def test_column_doc_splits_the_comment(connection: Connection) -> None:
 
 
 def test_everything_is_granted_to_readers_or_withheld_on_purpose(connection: Connection) -> None:
-    withheld = {"ingest_refusal", "schema_text"}
+    withheld = {"schema_text"}
     rows = connection.execute(
         text(
             "SELECT DISTINCT table_name FROM column_doc"

@@ -74,7 +74,7 @@ def fit(
     """
     may = (obs.reason == "") & ~obs.is_reserved
     visit_order = supported(obs, may, options)
-    begin = start(obs, geometry, crval, options, has_distortion, anchors)
+    begin = start(obs, geometry, crval, options, visit_order, has_distortion, anchors)
     state = State(obs, refs, geometry, crval, epoch_mjd, begin, options)
     active = _active(obs, may, visit_order, options)
     ridge, first = _priors(obs, options), state.coefficients.copy()

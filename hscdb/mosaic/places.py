@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hscdb.mosaic import basis
-from hscdb.mosaic.model import Anchors, Floats, Geometry, Observations, References
+from hscdb.mosaic.model import Anchors, Floats, Geometry, Ints, Observations, References
 
 MAS = 180.0 * 3600.0 * 1000.0 / np.pi  # mas per radian
 _LOOSE_MAS = 200.0  # error of the stand-ins for references where there are none
@@ -45,7 +45,7 @@ def vectors(ra: Floats, dec: Floats) -> Floats:
 
 
 def start(
-    obs: Observations, geometry: Geometry, crval: Floats, options: Options, has_distortion: bool,
+    obs: Observations, geometry: Geometry, crval: Floats, options: Options, visit_order: Ints, has_distortion: bool,
     anchors: Anchors | None,
 ) -> Floats:  # fmt: skip
     """First coefficients (n_visit, 2, n_terms) [deg]: each visit's polynomial through its first calibration.
@@ -54,11 +54,11 @@ def start(
     a CCD without stars its place.
 
     Terms above the first order get a prior of 0.2 arcsec when the camera's distortion is known, else of 60 arcsec
-    (DECam's distortion reaches 30 arcsec at the edge of its field), so that a visit with few CCDs stays sane.
+    (DECam's distortion reaches 30 arcsec at the edge of its field), so that a visit with few CCDs stays sane; terms
+    beyond the order that its stars support (visit_order) one of 0.02 arcsec.
     """
     terms = basis.n_terms(options.order)
     degree = basis.degrees(options.order)
-    prior = np.where(degree <= 1, 3600.0, 0.2 if has_distortion else 60.0) / 3600.0
     centre, east, north = tangent(crval)
     place, visit, x, y = vectors(obs.ra, obs.dec), obs.visit, geometry.field_x, geometry.field_y
     if anchors is not None:
@@ -68,6 +68,8 @@ def start(
     out = np.zeros((obs.visits.size, 2, terms))
     for e in range(obs.visits.size):
         k = np.flatnonzero(visit == e)
+        high = np.where(degree <= visit_order[e], 0.2, 0.02) if has_distortion else 60.0
+        prior = np.where(degree <= 1, 3600.0, high) / 3600.0
         design = basis.matrix(options.order, x[k] / geometry.scale_pix, y[k] / geometry.scale_pix)
         depth = place[k] @ centre[e]
         wanted = np.degrees(np.stack([place[k] @ east[e], place[k] @ north[e]]) / depth)

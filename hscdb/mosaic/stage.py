@@ -64,6 +64,7 @@ class Config:
 )  # fmt: skip
 def run(work: Work, config: Config) -> Funnel:
     """Solve WCS and flux scale of all visits of a tract and filter together (hscPipe: mosaic.py)."""
+    prepare.check(config.astrometry_order, config.flux_order, config.flux_visit_order)
     unit = {"run_id": work.run_id, "tract": work.unit["tract"], "filter": work.unit["filter"]}
     who = f"mosaic tract={unit['tract']} filter={unit['filter']}"
     all_frames = read_frames(work.connection, **unit)

@@ -8,7 +8,7 @@ WITH first AS (
            avg(((p.ra - s.ra + 540.0) - 360.0 * floor((p.ra - s.ra + 540.0) / 360.0) - 180.0)
                * cos(radians(s.dec)) * 3.6e6) AS ra_mas,
            avg((p.dec - s.dec) * 3.6e6) AS dec_mas,
-           avg(31.4 - 2.5 * log(CAST(p.flux_njy AS double precision))) FILTER (WHERE p.flux_njy > 0) AS mag
+           avg(2.5 * log(3631e9 / CAST(p.flux_njy AS double precision))) FILTER (WHERE p.flux_njy > 0) AS mag
       FROM star_residual AS r
       JOIN star_solution AS s ON s.task_id = r.task_id AND s.star_id = r.star_id
       JOIN source_sky AS p ON p.visit = r.visit AND p.source_id = r.source_id

@@ -114,7 +114,7 @@ def find(name: str) -> Command:
 
     ours = heir(name)
     if ours is not None:
-        raise ConfigError(f"'{name}' is a command of hscPipe; here it is {ours}.", code="unknown_command")
+        raise ConfigError(f"'{name}' is a command of hscPipe; here: {ours}.", code="unknown_command")
     near = get_close_matches(name, _BY_NAME, 1, 0.5)
     guess = f"; did you mean '{near[0]}'?" if near else "."
     raise ConfigError(f"no command '{name}'{guess} `hscdb --help` lists them.", code="unknown_command")

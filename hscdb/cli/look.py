@@ -128,7 +128,7 @@ def query(args: argparse.Namespace) -> int:
         _csv(sys.stdout, names, rows)
     else:
         table(names, rows)
-        print(f"({len(rows)} rows)")
+        print(f"({len(rows)} row{'s' * (len(rows) != 1)})")
     return 0
 
 

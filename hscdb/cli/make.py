@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,7 @@ def init(args: argparse.Namespace) -> int:
             f"repository {repository.path}: camera {camera.name}, "
             f"{len(camera.ccds)} ccds, {len(camera.filters)} filters"
         )
-        print(f"next: hscdb ingest {args.repository} FILES")
+        print(f"next: hscdb ingest {shlex.quote(args.repository)} FILES")
     return 0
 
 
@@ -143,7 +144,7 @@ def ingest_catalog(args: argparse.Namespace) -> int:
                 mapping=options.flat(args.map), report=told,
             )  # fmt: skip
     status = _report(done, "rows")
-    print(f"run {run.name}; next: hscdb run {args.repository} skymap..qa --rerun {run.name}:NEW")
+    print(f"run {run.name}; next: hscdb run {shlex.quote(args.repository)} skymap..qa --rerun {run.name}:NEW")
     return status
 
 

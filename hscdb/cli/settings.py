@@ -54,7 +54,7 @@ def config(args: argparse.Namespace) -> int:
         if args.toml:
             _toml(stage, rows, held)
             continue
-        print(f"{stage}: {len(rows)} settings" if rows else f"{stage}: no settings")
+        print(f"{stage}: {len(rows) or 'no'} setting{'s' * (len(rows) != 1)}")
         for knob in rows:
             value = held.get(knob.name, knob.default)
             unit = f" {knob.unit}" if knob.unit else ""
@@ -115,7 +115,7 @@ def helping(args: argparse.Namespace) -> int:
         commands.parse([args.topic, "--help"])
         return 0
     if args.topic.lower() == "hscpipe":
-        table(("hscPipe", "hscdb", "note"), [(old, ours, note) for old, (ours, note) in heritage.HEIRS.items()])
+        table(("hscPipe", "hscdb", "note"), [(old, ours or "-", note) for old, (ours, note) in heritage.HEIRS.items()])
         return 0
     ours = heritage.heir(args.topic)
     if ours is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,24 +10,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hscdb.run.execute import Outcome, Report
 
+_EXACT = re.compile(r"(^|_)(ra|dec|mjd|deg)$")
 _N_FAILURE = 20  # failures told in full after a command; `hscdb status --failures` tells all
 
 
-def text(entry: Any) -> str:
-    """One cell: six digits of a float, nothing for a missing value."""
+def text(entry: Any, n_digit: int = 6) -> str:
+    """One cell: so many digits of a float, nothing for a missing value."""
     if entry is None or (isinstance(entry, float) and entry != entry):
         return ""
     if isinstance(entry, float):
-        return f"{entry:.6g}"
+        return f"{entry:.{n_digit}g}"
     if isinstance(entry, list | tuple):
-        return "{" + ", ".join(text(each) for each in entry) + "}"
+        return "{" + ", ".join(text(each, n_digit) for each in entry) + "}"
     return str(entry)
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[Any]], stream: Any = None) -> None:
-    """Columns side by side; numbers to the right."""
+    """Columns side by side; numbers to the right. Places and times are worth eleven digits, all else six."""
     listed = [list(row) for row in rows]
-    cells = [[text(entry) for entry in row] for row in listed]
+    digits = [11 if _EXACT.search(name) else 6 for name in names]
+    cells = [[text(entry, n_digit) for entry, n_digit in zip(row, digits, strict=True)] for row in listed]
     widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(names)]
     is_number = [
         any(row[i] is not None for row in listed)

@@ -31,7 +31,7 @@ camera = {camera}
 {dsn}
 # Settings that hold for every new run, by stage: `hscdb config` lists them all.
 # [settings.detect]
-# n_sigma = 5.0
+# threshold_sigma = 5.0
 """
 
 

@@ -8,16 +8,17 @@ from matplotlib.figure import Figure
 
 Rows = npt.NDArray[np.void]
 
-_BEFORE, _AFTER = "#9aa0a6", "#1f5fbf"  # gray: first calibration; blue: joint solution
+BEFORE, AFTER = "#9aa0a6", "#1f5fbf"  # gray: first calibration; blue: joint solution
 _FLOOR_MAS = 2.0  # no detection counts more than one with this error
 
 
-def _sigma(x: npt.NDArray[np.float64]) -> float:
+def sigma(x: npt.NDArray[np.float64]) -> float:
+    """Robust sigma about zero, NaN left out; 0 of nothing."""
     x = x[np.isfinite(x)]
     return float(1.4826 * np.median(np.abs(x))) if x.size else 0.0
 
 
-def _bright(rows: Rows, snr_min: float) -> Rows:
+def bright(rows: Rows, snr_min: float) -> Rows:
     """Detections with a S/N above a limit; those whose S/N is not known count as bright."""
     return rows[~(rows["snr"] <= snr_min)]
 
@@ -27,12 +28,12 @@ def position_scatter(rows: Rows, title: str, snr_min: float) -> Figure:
     figure = Figure(figsize=(8.0, 8.0), layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=(3, 1), height_ratios=(1, 3))
     cloud, top, right = figure.add_subplot(grid[1, 0]), figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 1])
-    rows = _bright(rows, snr_min)
-    limit = max(5.0 * _sigma(rows["ra_before_mas"]), 5.0 * _sigma(rows["dec_before_mas"]), 1.0)
-    edges = np.linspace(-limit, limit, 81)
-    for which, color in (("before", _BEFORE), ("after", _AFTER)):
+    rows = bright(rows, snr_min)
+    limit = max(5.0 * sigma(rows["ra_before_mas"]), 5.0 * sigma(rows["dec_before_mas"]), 1.0)
+    edges = np.linspace(-limit, limit, 81).tolist()
+    for which, color in (("before", BEFORE), ("after", AFTER)):
         ra, dec = rows[f"ra_{which}_mas"], rows[f"dec_{which}_mas"]
-        label = f"{which}: {_sigma(ra):.1f}, {_sigma(dec):.1f} mas"
+        label = f"{which}: {sigma(ra):.1f}, {sigma(dec):.1f} mas"
         cloud.plot(ra, dec, ".", ms=3, color=color, alpha=0.5, label=label, rasterized=True)
         top.hist(ra[np.isfinite(ra)], edges, histtype="step", color=color)
         right.hist(dec[np.isfinite(dec)], edges, histtype="step", color=color, orientation="horizontal")
@@ -47,24 +48,33 @@ def position_scatter(rows: Rows, title: str, snr_min: float) -> Figure:
     return figure
 
 
-def magnitude_residuals(rows: Rows, title: str, snr_min: float) -> Figure:
-    """MdM: magnitude residuals against magnitude, before and after."""
-    figure = Figure(figsize=(9.0, 7.0), layout="constrained")
-    axes = figure.subplots(2, 1, sharex=True, sharey=True)
-    mag = rows["mag"]
-    bright = ~(rows["snr"] <= snr_min)
-    limit = max(6.0 * _sigma(rows["mag_before_mmag"]), 5.0)
-    for ax, which, color in zip(axes, ("before", "after"), (_BEFORE, _AFTER), strict=True):
+def magnitude_residuals(rows: Rows, stars: Rows, title: str, snr_min: float) -> Figure:
+    """MdM: residuals against magnitude: detection minus star before and after, star minus reference."""
+    figure = Figure(figsize=(9.0, 9.0), layout="constrained")
+    axes = figure.subplots(3, 1, sharex=True)
+    chosen = ~(rows["snr"] <= snr_min)
+    limit = max(6.0 * sigma(rows["mag_before_mmag"]), 5.0)
+    for ax, which, color in zip(axes, ("before", "after"), (BEFORE, AFTER), strict=False):
         dm = rows[f"mag_{which}_mmag"]
-        ax.plot(mag, dm, ".", ms=2, color=color, alpha=0.5, rasterized=True)
-        ax.axhline(0.0, color="black", lw=0.6)
+        ax.plot(rows["mag"], dm, ".", ms=2, color=color, alpha=0.5, rasterized=True)
         ax.set(ylim=(-limit, limit), ylabel=r"$\Delta m$ [mmag]")
         ax.set_title(
-            f"{which}: robust sigma {_sigma(dm):.1f} mmag; with S/N > {snr_min:g}: {_sigma(dm[bright]):.1f} mmag",
-            fontsize=10,
-        )
-    axes[1].set(xlabel="AB magnitude")
-    figure.suptitle(f"Magnitude residuals, detection minus star\n{title}")
+            f"{which}, detection minus star: robust sigma {sigma(dm):.1f} mmag; "
+            f"with S/N > {snr_min:g}: {sigma(dm[chosen]):.1f} mmag", fontsize=10,
+        )  # fmt: skip
+    off = 1e3 * (stars["mag"] - stars["ref_mag"])
+    middle = float(np.nanmedian(off)) if np.isfinite(off).any() else float("nan")
+    axes[2].plot(stars["mag"], off, ".", ms=3, color="#c2571a", alpha=0.5, rasterized=True)
+    axes[2].set(ylabel="star - reference [mmag]", xlabel="AB magnitude")
+    far = max(6.0 * sigma(off - middle), 5.0)
+    axes[2].set(ylim=(-far, far))
+    axes[2].set_title(
+        f"{int(np.isfinite(off).sum())} stars against references: median {middle:.1f}, "
+        f"robust sigma {sigma(off - middle):.1f} mmag", fontsize=10,
+    )  # fmt: skip
+    for ax in axes:
+        ax.axhline(0.0, color="black", lw=0.6)
+    figure.suptitle(f"MdM: magnitude residuals\n{title}")
     return figure
 
 
@@ -85,7 +95,7 @@ def arrows(rows: Rows, visit: int, title: str) -> Figure:
     n_group = int(group.max()) + 1 if len(mine) else 0
     weight = 1.0 / (np.nan_to_num(mine["position_mas_err"]) ** 2 + _FLOOR_MAS**2)
     drawn = []
-    for ax, which, color in zip(axes, ("before", "after"), (_BEFORE, _AFTER), strict=True):
+    for ax, which, color in zip(axes, ("before", "after"), (BEFORE, AFTER), strict=True):
         good = np.isfinite(mine[f"ra_{which}_mas"]) & np.isfinite(mine[f"dec_{which}_mas"])
         total = np.bincount(group[good], weight[good], n_group)
         names = ("u_pix", "v_pix", f"ra_{which}_mas", f"dec_{which}_mas")
@@ -113,7 +123,7 @@ def per_visit(scatter: Rows, title: str) -> Figure:
     axes = figure.subplots(2, 1, sharex=True)
     rows = scatter[(scatter["sample"] == "all") & (scatter["visit"] >= 0)]
     visits = np.unique(rows["visit"])
-    for which, color in (("before", _BEFORE), ("after", _AFTER)):
+    for which, color in (("before", BEFORE), ("after", AFTER)):
         mine = rows[rows["variant"] == which]
         at: Any = np.searchsorted(visits, mine["visit"])
         both = np.sqrt(0.5 * (mine["rms_ra_mas"] ** 2 + mine["rms_dec_mas"] ** 2))

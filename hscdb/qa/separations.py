@@ -42,7 +42,7 @@ def repeatability(places: Rows, distance_arcmin: float, deviation_mas: float) ->
     if stars.size:
         after = sphere.unit_vector(places["ra_after"], places["dec_after"])
         center = np.stack([np.bincount(star, column, stars.size) for column in after.T], axis=1)
-        center /= np.linalg.norm(center, axis=1, keepdims=True)
+        center = center / np.linalg.norm(center, axis=1, keepdims=True)
         low, high = (
             2.0 * np.sin(np.radians((distance_arcmin + side) / 60.0) / 2.0)
             for side in (-_HALF_WIDTH_ARCMIN, _HALF_WIDTH_ARCMIN)

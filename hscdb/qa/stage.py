@@ -1,19 +1,16 @@
 """qa: numbers that judge the joint solution into qa_metric, then pictures drawn from queries."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hscdb.db import copy
 from hscdb.db.queries import query
 from hscdb.errors import InputError
-from hscdb.qa import metrics
+from hscdb.fits.table import write_table
+from hscdb.qa import metrics, tables
 from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, stage
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 find_solution = query("qa/find_solution")
 read_scatter = query("qa/read_scatter")
@@ -21,6 +18,11 @@ read_external = query("qa/read_external")
 read_repeatability = query("qa/read_repeatability")
 read_places = query("qa/read_places")
 read_residuals = query("qa/read_residuals")
+read_stars = query("qa/read_stars")
+read_ccds = query("qa/read_ccds")
+read_visits = query("qa/read_visits")
+read_fields = query("qa/read_fields")
+read_page_metrics = query("qa/read_page_metrics")
 read_ref_catalogs = query("qa/read_ref_catalogs")
 
 # distance [arcmin] and largest deviation of the requirement [mas] for AM1 and AM2 (LPM-17)
@@ -77,25 +79,38 @@ def run(work: Work, config: Config) -> Funnel:
     for name, column in columns.items():
         rows[name] = column
     copy.write(work.connection, "qa_metric", rows)
-    n_plot = _plots(work, config, task, scatter) if config.do_plots else 0
-    return {"n_metric": len(figures), "n_plot": n_plot}
+    n_file = _plots(work, config, task, scatter) if config.do_plots else 0
+    return {"n_metric": len(figures), "n_file": n_file}
 
 
 def _plots(work: Work, config: Config, task: int, scatter: np.ndarray) -> int:
-    """Draw and store the pictures; returns their number."""
-    from hscdb.qa import plots  # matplotlib takes a second to import, and every command loads every stage
+    """Draw and store the pictures, the tables and the page that shows them; returns the number of files."""
+    from hscdb.qa import page, pictures  # matplotlib takes a second to import, and every command loads every stage
 
-    rows = read_residuals(work.connection, mosaic_task_id=task)
     ids = {name: work.unit[name] for name in ("tract", "filter")}
-    title = f"tract {ids['tract']}, {ids['filter']}, {np.unique(rows['visit']).size} visits, {len(rows)} detections"
-    drawn: list[tuple[str, dict[str, int], Figure]] = [
-        ("ResPosScatter", {}, plots.position_scatter(rows, title, config.snr_min)),
-        ("MdM", {}, plots.magnitude_residuals(rows, title, config.snr_min)),
-        ("visitRms", {}, plots.per_visit(scatter, title)),
-    ]
-    for visit in np.unique(rows["visit"])[: config.n_visit_plot_max]:
-        drawn.append(("ResPosArrow2D", {"visit": int(visit)}, plots.arrows(rows, int(visit), title)))
-    for dataset, more, figure in drawn:
+    facts = pictures.Facts(
+        camera=work.camera,
+        rows=read_residuals(work.connection, mosaic_task_id=task),
+        stars=read_stars(work.connection, mosaic_task_id=task),
+        ccds=read_ccds(work.connection, mosaic_task_id=task),
+        fields=read_fields(work.connection, mosaic_task_id=task),
+        scatter=scatter,
+        snr_min=config.snr_min,
+    )
+    title = facts.title(ids["tract"], ids["filter"])
+    shown = []
+    for dataset, more, figure in pictures.draw(facts, title, config.n_visit_plot_max):
         with work.files.writing(dataset, **ids, **more) as path:
             figure.savefig(path, format="png", dpi=100)
-    return len(drawn)
+            shown.append((" ".join([dataset, *map(str, more.values())]), path.read_bytes()))
+    visits = read_visits(work.connection, mosaic_task_id=task)
+    texts = tables.texts(work.camera, facts.rows, facts.ccds, visits)
+    for dataset, text in texts.items():
+        with work.files.writing(dataset, **ids) as path:
+            path.write_text(text, encoding="ascii")
+    with work.files.writing("mosaicCatalog", **ids) as path:
+        write_table(path, *tables.catalog(facts.stars))
+    summary = read_page_metrics(work.connection, qa_task_id=work.task_id)
+    with work.files.writing("qaPage", **ids) as path:
+        path.write_text(page.html(title, summary, shown), encoding="utf-8")
+    return len(shown) + len(texts) + 2

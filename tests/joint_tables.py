@@ -24,7 +24,9 @@ CONFIGS = {name: pipeline.load(name).config for name in STAGES}
 
 
 @contextmanager
-def repository(folder: Path, dsn: str, world: World, *, run: str = "joint", is_loaded: bool = True) -> Iterator[Repository]:
+def repository(
+    folder: Path, dsn: str, world: World, *, run: str = "joint", is_loaded: bool = True
+) -> Iterator[Repository]:
     """A repository of the world's camera on an empty migrated database, with its rows in the run."""
     folder.mkdir(exist_ok=True)
     (folder / "hscdb.toml").write_text(f'camera = "{world.camera.name}"\n')
@@ -51,7 +53,9 @@ def database(server_dsn: str, template: str, name: str) -> Iterator[str]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
-def run(repository: Repository, *stages: str, run: str = "joint", words: Any = (), redo: bool = False, **options: Any) -> Outcome:
+def run(
+    repository: Repository, *stages: str, run: str = "joint", words: Any = (), redo: bool = False, **options: Any
+) -> Outcome:
     """`hscdb run` on all the repository's frames; words: settings as on the command line."""
     settings = resolve(CONFIGS, words=list(words))
     chosen = [pipeline.load(name) for name in stages]
@@ -76,7 +80,9 @@ def rows(repository: Repository, statement: str, *params: Any) -> np.ndarray:
 
 def _column(cells: Any) -> np.ndarray:
     kinds = {type(cell) for cell in cells}
-    if kinds <= {int, float, type(None)} and float in kinds | ({float} if type(None) in kinds and int in kinds else set()):
+    if kinds <= {int, float, type(None)} and float in kinds | (
+        {float} if type(None) in kinds and int in kinds else set()
+    ):
         return np.array([np.nan if cell is None else cell for cell in cells], float)
     if kinds == {int} or kinds == {bool}:
         return np.array(cells)
@@ -134,7 +140,11 @@ def _bulk(connection: Connection, table: str, **columns: Any) -> None:
     n = max(len(c) for c in columns.values() if isinstance(c, list | np.ndarray))
     arrays = {}
     for name, column in columns.items():
-        if isinstance(column, str) or column is None or (isinstance(column, list) and column and isinstance(column[0], list)):
+        if (
+            isinstance(column, str)
+            or column is None
+            or (isinstance(column, list) and column and isinstance(column[0], list))
+        ):
             cells = np.empty(n, object)
             cells[:] = column if isinstance(column, list) else [column] * n
             arrays[name] = cells
@@ -244,7 +254,10 @@ def _references(connection: Connection, world: World) -> None:
     rng = np.random.default_rng(77)
     for name, preset, mas in (("gaia_dr3", "gaia", world.ref_mas), ("ps1_pv3", "ps1", 30.0)):
         catalog = scalar(
-            connection, "INSERT INTO ref_catalog (name, preset) VALUES (:n, :p) RETURNING ref_catalog_id", n=name, p=preset
+            connection,
+            "INSERT INTO ref_catalog (name, preset) VALUES (:n, :p) RETURNING ref_catalog_id",
+            n=name,
+            p=preset,
         )
         off = rng.normal(0, mas / 3.6e6, (2, k.size))
         shift = world.extra.get("ref_shift_mas", {})
@@ -273,7 +286,9 @@ def _links(connection: Connection, world: World, run_id: int, match: int, stars:
     ).all():
         found = {
             row.ref_id: (row.ra, row.dec)
-            for row in connection.execute(text("SELECT ref_id, ra, dec FROM ref_star WHERE ref_catalog_id = :c"), {"c": catalog})
+            for row in connection.execute(
+                text("SELECT ref_id, ra, dec FROM ref_star WHERE ref_catalog_id = :c"), {"c": catalog}
+            )
         }
         ra, dec = np.array([found[int(s) + 5] for s in k]).T
         if preset == "gaia":

@@ -245,7 +245,9 @@ def _detect(world: World, rng: Any, noise_pix: float, mag_noise: float) -> Any:
         for c in world.ccds:
             chip = world.camera.ccds[c]
             x, y = _rough(world.camera, chip, one, ra, dec)
-            k = np.flatnonzero((np.abs(x - chip.width / 2) < chip.width * 0.9) & (np.abs(y - chip.height / 2) < chip.height * 0.9))
+            k = np.flatnonzero(
+                (np.abs(x - chip.width / 2) < chip.width * 0.9) & (np.abs(y - chip.height / 2) < chip.height * 0.9)
+            )
             x, y = world.to_pixel(visit, c, ra[k], dec[k])
             inside = (x > 1) & (x < chip.width - 2) & (y > 1) & (y < chip.height - 2)
             k, x, y = k[inside], x[inside], y[inside]
@@ -267,3 +269,40 @@ def magnitudes(world: World, catalog: str) -> dict[str, Any]:
     c = world.color
     first = world.mag - term.c0 - term.c1 * c - term.c2 * c**2
     return {term.primary_band: first, term.secondary_band: first - c}
+
+
+def star_rows(world: World) -> tuple[Any, Any, Any]:
+    """The rows that mosaic's queries would return: observations, frames and reference positions."""
+    n = np.bincount(world.detections["star"], minlength=world.mag.size)
+    d = world.detections[(n >= 2)[world.detections["star"]]]
+    d = d[np.lexsort([d["visit"], d["star"]])]
+    names = "star_id visit ccd source_id is_reserved is_ambiguous x_pix y_pix x_pix_err y_pix_err x_y_pix2_cov ra dec "
+    njy = NJY / d["first_mag0"]
+    seen = np.rec.fromarrays(
+        [d["star"] + 1, d["visit"], d["ccd"], np.arange(len(d)), world.is_reserved[d["star"]], np.zeros(len(d), bool),
+         d["x"], d["y"], d["err"], d["err"], 0.0 * d["err"], d["ra"], d["dec"], d["flux"] * njy, d["flux_err"] * njy],
+        names=[*names.split(), "flux_njy", "flux_njy_err"],
+    )  # fmt: skip
+    parts = []
+    for visit, ccd in sorted(world.frames):
+        one, wcs, chip = world.visits[visit], world.wcs[visit, ccd], world.camera.ccds[ccd]
+        corners = [np.asarray(c) for c in wcs.corners(chip.width, chip.height)]
+        parts.append((visit, ccd, one.mjd, one.ra, one.dec, *wcs.crval, world.mag0[visit, ccd], 0, *corners))
+    frames = np.empty(len(parts), [(n, "i8") for n in ("visit", "ccd")] + [
+        (n, "f8") for n in ("obs_mjd", "visit_ra", "visit_dec", "ra", "dec", "flux_mag0_e")
+    ] + [("pointing", "i8"), ("corner_ra", "O"), ("corner_dec", "O")])  # fmt: skip
+    for i, part in enumerate(parts):
+        frames[i] = part
+    stars = np.unique(d["star"])
+    k = stars[world.has_ref[stars]]
+    rng = np.random.default_rng(77)
+    mjd = np.mean([one.mjd for one in world.visits.values()])
+    ra, dec = world.place(k, mjd)
+    ra, dec = sphere.deproject(*rng.normal(0, world.ref_mas / 3.6e6, (2, k.size)), ra, dec)
+    fixed = [np.full(k.size, v) for v in (mjd, REF_MJD, world.ref_mas, world.ref_mas, 0.0)]
+    positions = np.rec.fromarrays(
+        [k + 1, ra, dec, *fixed, world.pm[k, 0], world.pm[k, 1], np.full(k.size, 0.05), np.full(k.size, 0.05)],
+        names="star_id,ra,dec,epoch_mjd,catalog_epoch_mjd,ra_mas_err,dec_mas_err,ra_dec_corr,pm_ra_mas_yr,"
+        "pm_dec_mas_yr,pm_ra_mas_yr_err,pm_dec_mas_yr_err",
+    )  # fmt: skip
+    return seen, frames, positions

@@ -20,6 +20,7 @@ Sources: Bernstein et al. 2017 (PASP 129, 074503), DMTN-036; hscPipe's mosaic fo
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -93,8 +94,11 @@ def fit(
             square = (now.own_residual[good] ** 2).sum(axis=1)
             floor = robust.floor(square, axis_variance[good], now.own_share[good], 2, 200.0)
         weight = inverse(now.variance + np.array([floor**2, 0.0, floor**2]))
-        own_chi2 = quadratic(now.own_residual, weight) / np.maximum(now.own_share, 0.05)
-        soft = robust.factor(own_chi2, 2, options.clip_sigma, n_iteration < _N_SOFT)
+        scalar = 0.5 * (weight[:, 0] + weight[:, 2]) * (obs.reason == "")
+        soft = robust.settle(
+            obs.star, obs.stars.size, now.own_residual, scalar, partial(quadratic, w=weight), options.clip_sigma,
+            n_iteration < _N_SOFT,
+        )  # fmt: skip
         if n_iteration > 2 * _N_SOFT:
             soft *= before > 0  # what is out stays out: a set that only shrinks comes to rest
         # a reference off its star (moving without a known motion, a galaxy, a wrong match) must not pull the frame

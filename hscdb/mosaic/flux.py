@@ -17,6 +17,7 @@ terms(order) - 1: 12 visits, 100 CCDs, orders 7 and 2: 207.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -84,8 +85,11 @@ def fit(
         good = may & (soft > 0) & (state.share > 0.02)
         if options.floor_mag is None and n_iteration <= 2 * _N_SOFT:
             floor = robust.floor(state.own_residual[good] ** 2, variance[good], state.share[good], 1, 0.3)
-        own_chi2 = state.own_residual**2 / (variance + floor**2) / np.maximum(state.share, 0.05)
-        soft = robust.factor(own_chi2, 1, options.clip_sigma, n_iteration < _N_SOFT)
+        weight = is_free / (variance + floor**2)
+        soft = robust.settle(
+            obs.star, obs.stars.size, state.own_residual[:, None], weight, partial(_chi2, weight=weight),
+            options.clip_sigma, n_iteration < _N_SOFT,
+        )  # fmt: skip
         if n_iteration > 2 * _N_SOFT:
             soft *= before > 0
         state.doubt_references(options.clip_sigma, n_iteration < _N_SOFT)
@@ -152,6 +156,10 @@ class _State:
         miss = np.where(has, self.ref_mag - self.own_mean, 0.0)
         variance = 1.0 / np.maximum(self.ref_whole, 1e-300) + 1.0 / np.maximum(own, 1e-300)
         self.ref_weight = self.ref_whole * robust.factor(miss**2 / variance, 1, clip_sigma, is_soft)
+
+
+def _chi2(residual: Floats, weight: Floats) -> Floats:
+    return np.asarray(residual[:, 0] ** 2 * weight)
 
 
 def _filled(zero_start: Floats) -> Floats:

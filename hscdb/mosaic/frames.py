@@ -9,7 +9,7 @@ from hscdb.camera import focalplane
 from hscdb.camera.model import Ccd
 from hscdb.mosaic import basis
 from hscdb.mosaic.geometry import Plane
-from hscdb.mosaic.model import Astrometry, Floats, Flux, Observations
+from hscdb.mosaic.model import Astrometry, Floats, Flux, Ints, Observations
 from hscdb.sky import sphere
 from hscdb.sky.wcs import Wcs, approximate
 
@@ -75,6 +75,24 @@ def pixel_areas(
         ends.append(sphere.unit_vector(ra, dec))
     cross = np.cross(ends[0] - ends[1], ends[2] - ends[3])
     return np.linalg.norm(cross, axis=-1) / (2.0 * _STEP_PIX) ** 2 * (180.0 / np.pi) ** 2
+
+
+def by_frame(obs: Observations) -> dict[tuple[int, int], Ints]:
+    """Observations of each frame: {(visit index, ccd index): indices}."""
+    key = obs.visit * obs.ccds.size + obs.ccd
+    order = np.argsort(key, kind="stable")
+    keys, first = np.unique(key[order], return_index=True)
+    parts = np.split(order, first[1:])
+    return {divmod(int(k), obs.ccds.size): part for k, part in zip(keys, parts, strict=True)} if keys.size else {}
+
+
+def jacobians(where: Plane, position: Astrometry, obs: Observations, areas: Floats) -> Floats:
+    """(n_obs,) pixel area over that at the optical centre of the visit, areas (n_visit,) [deg^2]."""
+    out = np.empty(obs.x.size)
+    for (e, c), k in by_frame(obs).items():
+        ccd, terms = where.camera.ccds[int(obs.ccds[c])], position.ccd_terms[c]
+        out[k] = pixel_areas(where, position, e, ccd, terms, obs.x[k], obs.y[k]) / areas[e]
+    return out
 
 
 @dataclass(frozen=True)
@@ -145,12 +163,13 @@ def solved(
     where: Plane, rows: Any, obs: Observations, position: Astrometry, flux: Flux, areas: Floats, n_solved: int
 ) -> list[Solved]:
     """The solution of each frame of `rows` (visit, ccd, pointing), in their order."""
-    out = []
+    out: list[Solved] = []
+    mine, none = by_frame(obs), np.zeros(0, np.int64)
     for row in rows:
         e, c = int(np.searchsorted(obs.visits, row["visit"])), int(np.searchsorted(obs.ccds, row["ccd"]))
         ccd = where.camera.ccds[int(row["ccd"])]
-        mine = (obs.visit == e) & (obs.ccd == c)
-        k, kf = np.flatnonzero(mine & position.is_used), np.flatnonzero(mine & flux.is_used)
+        seen = mine.get((e, c), none)
+        k, kf = seen[position.is_used[seen]], seen[flux.is_used[seen]]
         zero, err = flux.zero[e] + flux.ccd[c], np.hypot(flux.zero_err[e], flux.ccd_err[c])
         out.append(
             Solved(

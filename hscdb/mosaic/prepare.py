@@ -10,7 +10,6 @@ from hscdb.mosaic import robust
 from hscdb.mosaic.model import Bools, Floats, Observations, References
 from hscdb.mosaic.places import vectors
 
-
 _ORDER_MAX = 12  # 91 terms: more than any distortion needs, and Chebyshev sums are still exact to 1e-13
 
 

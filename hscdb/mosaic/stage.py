@@ -93,7 +93,7 @@ def run(work: Work, config: Config) -> Funnel:
         work.camera.distortion is not None, geometry.anchors(where, used_frames, obs.visits),
     )  # fmt: skip
     areas = np.array([frames.area_at_axis(where, position, e) for e in range(obs.visits.size)])
-    jacobian = _jacobians(where, position, obs, areas)
+    jacobian = frames.jacobians(where, position, obs, areas)
     scale = flux.fit(obs, refs, places, obs.mag - 2.5 * np.log10(jacobian), per_visit["zero"], _flux_options(config))
     first = judge.before(
         obs, obs.mag + gather.zero_points(seen, used_frames), prepare.motion(obs, refs, per_visit["mjd"])
@@ -159,18 +159,6 @@ def _references(
             mag, err = gather.reference_magnitudes(stars, fluxes, term.c0, term.c1, term.c2)
             return best, {int(s): (m, e) for s, m, e in zip(stars, mag, err, strict=True) if np.isfinite(m)}
     return best, {}
-
-
-def _jacobians(where: geometry.Plane, position: Astrometry, obs: Observations, areas: Floats) -> Floats:
-    """(n_obs,) pixel area over that at the optical centre of the visit."""
-    out = np.empty(obs.x.size)
-    for e in range(obs.visits.size):
-        for c, number in enumerate(obs.ccds):
-            k = np.flatnonzero((obs.visit == e) & (obs.ccd == c))
-            if k.size:
-                ccd, terms = where.camera.ccds[int(number)], position.ccd_terms[c]
-                out[k] = frames.pixel_areas(where, position, e, ccd, terms, obs.x[k], obs.y[k]) / areas[e]
-    return out
 
 
 def _write_frames(

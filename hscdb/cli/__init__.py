@@ -23,6 +23,14 @@ def main(words: Sequence[str] | None = None) -> int:
     except HscdbError as error:
         print(f"hscdb: {error}", file=sys.stderr)
         return error.exit_status
+    except Exception as error:
+        from hscdb.db.tables import is_lost
+
+        if not is_lost(error):
+            raise
+        said = str(error).strip().partition("\n")[0]
+        print(f"hscdb: the database server went away ({said}). Run the same command again.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("hscdb: stopped; tasks in hand were given back, the same command goes on", file=sys.stderr)
         return 130

@@ -1,6 +1,7 @@
 """DSN -> SQLAlchemy engine with the project's connection settings, and transactions on it."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,9 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 # jit: sky joins have absurd cost estimates and compiling them costs 100 times the query.
 # search_path: only our names, whatever the role's default is.
 _OPTIONS = "-c jit=off -c search_path=public -c timezone=UTC -c datestyle=ISO -c extra_float_digits=1"
+# What a server says that will answer soon: after a crash, of itself or of one of its processes.
+_SOON = ("is starting up", "in recovery mode", "not yet accepting connections")
+_RECOVERY_S = 60.0
 
 
 def folder(name: str) -> Path:
@@ -46,14 +50,19 @@ def connect(dsn: str, *, pool: bool = True, application_name: str = "hscdb") -> 
     given.setdefault("connect_timeout", "30")
 
     def creator() -> Any:
-        try:
-            return psycopg.connect(**given)
-        except psycopg.OperationalError as error:
-            raise InputError(
-                f"database {given.get('dbname', '')!r} at {given.get('host', 'the default socket')}: "
-                f"{str(error).strip()}. Start the server (hscdb db start) or mend the DSN.",
-                code="no_server",
-            ) from error
+        end = time.monotonic() + _RECOVERY_S
+        while True:
+            try:
+                return psycopg.connect(**given)
+            except psycopg.OperationalError as error:
+                if time.monotonic() < end and any(words in str(error) for words in _SOON):
+                    time.sleep(0.2)
+                    continue
+                raise InputError(
+                    f"database {given.get('dbname', '')!r} at {given.get('host', 'the default socket')}: "
+                    f"{str(error).strip()}. Start the server (hscdb db start) or mend the DSN.",
+                    code="no_server",
+                ) from error
 
     if not pool:
         return create_engine("postgresql+psycopg://", creator=creator, poolclass=NullPool)

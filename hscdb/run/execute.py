@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ read_outcome = query("run/read_outcome")
 read_funnel = query("run/read_funnel")
 
 _PARTITIONED = {"source", "source_sky"}
+_POLL_S = 0.5  # between two looks at whether another command has finished its units
 _CHECKED = ("frame", "visit", "tract")  # stages of these units are looked up before a unit that needs them begins
 
 
@@ -106,7 +108,12 @@ class Command:
         if self.selection.is_given and self.stages[0].per != "repository":
             tasks.warn_of_empty(self.repository.engine, self.selection)
         for group in groups(self.stages, known):
-            self._group(group, known, outcome)
+            try:
+                self._group(group, known, outcome)
+            except Exception as error:
+                if not tables.is_lost(error):
+                    raise
+                outcome.lost = str(error).strip().partition("\n")[0] or type(error).__name__
             if outcome.bugs or outcome.lost:
                 break
         return outcome
@@ -116,22 +123,55 @@ class Command:
         names = [stage.name for stage in group]
         found = tasks.units(engine, run_id, group[0], self.selection, known, self.options)
         if not found:
-            logger.warning("%s: no data to process for %s", "..".join(names), self.selection.describe())
+            logger.warning(
+                "%s: no data to process for %s%s", "..".join(names), self.selection.describe(), self._why(group)
+            )
             outcome.reports += [Report(name) for name in names]
             return
         for stage in group:
             tasks.enter(engine, run_id, stage, found, is_redo=self.is_redo or stage.name == "ingest")
-        left = tasks.open_units(engine, run_id, names, found)
+        left, _ = tasks.open_units(engine, run_id, names, found)
         before = {stage.name: self._n_done(stage, found) for stage in group}
         if left:
             self._prepare(group, left)
-            self._work(self._plan(group, left, known), outcome)
+            self._finish(group, found, known, outcome)
         if outcome.lost:
             return
         for stage in group:
             outcome.reports.append(self._report(stage, found, before[stage.name]))
         if left:
             tables.analyze(engine, dict.fromkeys([*(t for stage in group for t in stage.writes), "task", "product"]))
+
+    def _why(self, group: list[Stage]) -> str:
+        """What stages of tracts and solved frames build on, for those who find nothing."""
+        if not self.run.parent and group[0].per == "tract":
+            return (
+                f": run {self.run.name} has no calibrated frame in such a tract. Run isr..calibrate and skymap in it, "
+                f"or build on a run that has them (--rerun IN:{self.run.name})"
+            )
+        return ""
+
+    def _finish(self, group: list[Stage], found: Sequence[Unit], known: Mapping[str, Stage], outcome: Outcome) -> None:
+        """Work until no unit is open: other commands are waited for, and what they leave is taken over.
+
+        So the next stages find all that was selected, whoever has done it.
+        """
+        names = [stage.name for stage in group]
+        tried: list[Unit] = []
+        is_told = False
+        while True:
+            left, free = tasks.open_units(self.repository.engine, self.run.run_id, names, found)
+            if not left or (free and free == tried):
+                return
+            if free:
+                tried = free
+                if not self._work(self._plan(group, left, known), outcome):
+                    return
+                continue
+            if not is_told:
+                logger.info("%s: waiting for %d units that another command is at", "..".join(names), len(left))
+                is_told = True
+            time.sleep(_POLL_S)
 
     def _prepare(self, group: list[Stage], left: Sequence[Unit]) -> None:
         visits = {unit.ids["visit"] for unit in left if "visit" in unit.ids}
@@ -166,7 +206,8 @@ class Command:
             log_level=logging.getLevelName(logging.getLogger("hscdb").getEffectiveLevel()).lower(),
         )
 
-    def _work(self, plan: Plan, outcome: Outcome) -> None:
+    def _work(self, plan: Plan, outcome: Outcome) -> bool:
+        """Whether the workers came to their end by themselves."""
         progress = Progress("..".join(plan.names), len(plan.units))
 
         def tell(event: Event) -> None:
@@ -192,6 +233,7 @@ class Command:
             progress.close()
         if not is_good and not outcome.bugs and not outcome.lost:
             logger.error("a worker of %s stopped before its work was done", "..".join(plan.names))
+        return is_good and not outcome.bugs and not outcome.lost
 
     def _n_done(self, stage: Stage, found: Sequence[Unit]) -> int:
         return sum(row["status"] == "done" for row in self._rows(stage, found))

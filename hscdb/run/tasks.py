@@ -251,11 +251,14 @@ def enter_in(connection: Connection, run_id: int, stage: str, found: Sequence[Un
     )
 
 
-def open_units(engine: Engine, run_id: int, stages: Sequence[str], found: Sequence[Unit]) -> list[Unit]:
-    """Those units that have work left in any of the stages, in their order."""
+def open_units(
+    engine: Engine, run_id: int, stages: Sequence[str], found: Sequence[Unit]
+) -> tuple[list[Unit], list[Unit]]:
+    """Those units that have work left in any of the stages, in their order; and of these the ones no worker is at."""
     with transaction(engine) as connection:
         rows = read_open_units(
             connection, run_id=run_id, stages=list(stages), data_ids=[unit.data_id for unit in found]
         )
-    left = set(rows["data_id"])
-    return [unit for unit in found if unit.data_id in left]
+    is_held = {str(row["data_id"]): bool(row["is_held"]) for row in rows}
+    left = [unit for unit in found if unit.data_id in is_held]
+    return left, [unit for unit in left if not is_held[unit.data_id]]

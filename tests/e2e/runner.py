@@ -14,7 +14,7 @@ import signal
 import sys
 import tempfile
 import time
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -34,8 +34,9 @@ def kill_server(repository: Path) -> None:
             continue
         if int(parent.split()[1]) == first:
             family.add(int(status.parent.name))
-    for pid in family:
-        os.kill(pid, signal.SIGKILL)
+    for pid in [first, *sorted(family - {first})]:  # the first one first: it must not see the others go
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     for pid in family:
         while is_alive(pid):
             time.sleep(0.01)

@@ -23,6 +23,7 @@ from hscdb.db.initialize import initialize
 from hscdb.db.place import DATABASE, Place
 from hscdb.errors import InputError
 
+_SOCKET_TIMEOUT_S = 5.0  # a server makes its socket within milliseconds, before any recovery
 START_TIMEOUT_S = 600  # recovery after a crash replays up to max_wal_size: about 8 s per GB
 _LOG_MAX_BYTES = 10_000_000
 
@@ -146,6 +147,8 @@ class Server(Place):
         if self.log.exists() and self.log.stat().st_size > _LOG_MAX_BYTES:
             self.log.replace(self.log.with_suffix(".log.old"))
         at = self._log_end()
+        if process.postmaster_pid(self.data) is not None and self._is_deaf():
+            self._stop()
         if process.postmaster_pid(self.data) is None:
             # A session of its own: Ctrl-C in the terminal that happened to start it must not end the server.
             command = [binaries.program("pg_ctl"), "start", "-D", str(self.data), "-l", str(self.log)]
@@ -158,6 +161,16 @@ class Server(Place):
             if process.postmaster_pid(self.data) is None or time.monotonic() > end:
                 raise failure.error(self.repository, self.log, at, "did not start: it does not answer")
             time.sleep(0.1)
+
+    def _is_deaf(self) -> bool:
+        """Whether a living server has lost its socket: a server of a folder that was deleted and made anew takes its
+        successor's away when it ends, up to a minute later."""
+        patience = time.monotonic() + _SOCKET_TIMEOUT_S
+        while not os.path.exists(self.socket):
+            if time.monotonic() > patience:
+                return True
+            time.sleep(0.1)
+        return False
 
     def _log_end(self) -> int:
         return self.log.stat().st_size if self.log.exists() else 0

@@ -113,6 +113,13 @@ def server_account(server: Server) -> account.Account:
     return account.choose(server.repository, server.data)
 
 
+def test_a_server_that_has_lost_its_socket_is_started_anew(server: Server) -> None:
+    server.start()
+    server.socket.unlink()
+    server.start()
+    assert kept(server) == [(42,)]
+
+
 def test_a_zombie_is_dead(server: Server) -> None:
     """A killed child that nobody has waited for still has a number."""
     child = subprocess.Popen(["/bin/true"], cwd=server.data if os.geteuid() else "/")

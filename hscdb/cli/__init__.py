@@ -23,14 +23,6 @@ def main(words: Sequence[str] | None = None) -> int:
     except HscdbError as error:
         print(f"hscdb: {error}", file=sys.stderr)
         return error.exit_status
-    except Exception as error:
-        from hscdb.db.tables import is_lost
-
-        if not is_lost(error):
-            raise
-        said = str(error).strip().partition("\n")[0]
-        print(f"hscdb: the database server went away ({said}). Run the same command again.", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print("hscdb: stopped; tasks in hand were given back, the same command goes on", file=sys.stderr)
         return 130
@@ -38,6 +30,14 @@ def main(words: Sequence[str] | None = None) -> int:
         # The reader of our output has gone (`hscdb query ... | head`); Python must not complain at its own end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        from hscdb.db.tables import is_lost
+
+        if is_lost(error):
+            said = str(error).strip().partition("\n")[0]
+            print(f"hscdb: the database server went away ({said}). Run the same command again.", file=sys.stderr)
+            return 1
+        raise
     return int(status or 0)
 
 

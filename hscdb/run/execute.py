@@ -111,9 +111,10 @@ class Command:
             try:
                 self._group(group, known, outcome)
             except Exception as error:
-                if not tables.is_lost(error):
-                    raise
-                outcome.lost = str(error).strip().partition("\n")[0] or type(error).__name__
+                if tables.is_lost(error):
+                    outcome.lost = str(error).strip().partition("\n")[0]
+                    break
+                raise
             if outcome.bugs or outcome.lost:
                 break
         return outcome

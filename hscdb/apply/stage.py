@@ -13,6 +13,7 @@ from hscdb.run.stage import Funnel, Work, stage
 
 find_wcs = query("apply/find_wcs")
 find_flux_scale = query("apply/find_flux_scale")
+find_left_out = query("apply/find_left_out")
 read_sources = query("apply/read_sources")
 
 
@@ -40,19 +41,16 @@ def run(work: Work, config: Config) -> Funnel:
     unit = work.unit
     where = {"run_id": work.run_id, "tract": unit["tract"], "visit": unit["visit"], "ccd": unit["ccd"]}
     wcs_row, scale_row = find_wcs.one(work.connection, **where), find_flux_scale.one(work.connection, **where)
-    if wcs_row is None or scale_row is None:
-        raise InputError(
-            f"apply visit={unit['visit']} ccd={unit['ccd']} tract={unit['tract']}: no "
-            f"{'WCS' if wcs_row is None else 'flux scale'} (1 needed). Run `hscdb mosaic` on the tract first.",
-            code="no_solution",
-        )
+    if wcs_row is None or not wcs_row["has_joint"] or scale_row is None:
+        raise _unsolved(work, wcs_row)
     chosen = solution.from_rows(wcs_row, scale_row)
     kind = work.options.get("kind", "")
-    n_image = int(kind != "catalogs" and config.do_image and _image(work, chosen))
+    has_image = not wcs_row["is_catalog"]
+    n_image = int(kind != "catalogs" and config.do_image and has_image and _image(work, chosen))
     sources = read_sources(work.connection, run_id=work.run_id, visit=unit["visit"], ccd=unit["ccd"])
     rows = catalog.rows({"run_id": work.run_id, "task_id": work.task_id}, unit, sources, chosen)
     copy.write(work.connection, "calibrated_source", rows)
-    n_catalog = int(kind != "images" and config.do_catalog and _catalog(work, config, chosen, sources))
+    n_catalog = int(kind != "images" and config.do_catalog and _catalog(work, config, chosen, sources, has_image))
     return {"n_source": len(sources), "n_calibrated": len(rows), "n_image": n_image, "n_catalog": n_catalog,
             "n_joint": int(chosen.is_joint), "n_extrapolated": int(chosen.is_extrapolated)}  # fmt: skip
 
@@ -61,10 +59,22 @@ def _ids(work: Work) -> dict[str, Any]:
     return {name: work.unit[name] for name in ("visit", "ccd")}
 
 
+def _unsolved(work: Work, wcs_row: Any) -> InputError:
+    """What to say of a frame that the joint solution does not have; a product by the first calibration would hide it."""
+    where = {name: work.unit[name] for name in ("tract", "visit")}
+    who = f"apply visit={work.unit['visit']} ccd={work.unit['ccd']} tract={work.unit['tract']}"
+    if wcs_row is not None and wcs_row["has_joint"]:
+        return InputError(
+            f"{who}: no flux scale (1 needed): no detection of the visit has a flux. Its positions are in wcs_solution.",
+            code="no_flux_scale",
+        )
+    left_out = find_left_out.one(work.connection, run_id=work.run_id, **where)
+    why = f": it was left out, for it {left_out['why']}" if left_out is not None else ""
+    return InputError(f"{who}: no joint solution{why}. Run `hscdb mosaic` on the tract with it.", code="no_solution")
+
+
 def _image(work: Work, chosen: solution.Solution) -> bool:
-    """Write CALEXP; False if the frame has no image (it came as a catalog)."""
-    if not work.files.exists("calexp", **_ids(work)):
-        return False
+    """Write CALEXP. MissingProductError `no_calexp` if the image is gone."""
     path = work.files.find("calexp", **_ids(work))
     image = product.read_plane(path, "IMAGE")
     data, variance = solution.scale_image(chosen, image, product.read_plane(path, "VARIANCE"))
@@ -87,10 +97,13 @@ def _cards(work: Work, chosen: solution.Solution) -> list[tuple[str, Any, str]]:
     ]
 
 
-def _catalog(work: Work, config: Config, chosen: solution.Solution, sources: Any) -> bool:
-    """Write CALSRC from the SRC file, or from the rows where the frame came as a catalog."""
+def _catalog(work: Work, config: Config, chosen: solution.Solution, sources: Any, has_src: bool) -> bool:
+    """Write CALSRC from the SRC file, or from the rows where the frame came as a catalog.
+
+    MissingProductError `no_src` if the file is gone.
+    """
     cards: list[tuple[str, Any]] = []
-    if work.files.exists("src", **_ids(work)):
+    if has_src:
         path = work.files.find("src", **_ids(work))
         columns = catalog.from_src(product.read_table(path, 1), chosen, config.do_apply_calib)
         cards = catalog.explaining(product.read_header(path, 1))

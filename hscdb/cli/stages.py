@@ -36,7 +36,7 @@ _EXAMPLES = {
     "isr": ["isr REPO --rerun first --id visit=902798..902808:2 ccd=0..103 -j 8"],
     "detect": ["detect REPO --rerun first --id --config detect.threshold_sigma=6"],
     "calibrate": ["calibrate REPO --rerun first --id filter=HSC-I^HSC-R"],
-    "skymap": ["skymap REPO discrete --rerun first", "skymap REPO rings --rerun first"],
+    "skymap": ["skymap REPO discrete --rerun first --id field=SSP_WIDE", "skymap REPO rings --rerun first"],
     "match": ["match REPO --rerun first --id tract=0", "match REPO --rerun first --id tract=0 filter=HSC-R visit=1..9"],
     "mosaic": ["mosaic REPO --rerun first --id tract=0 filter=HSC-R", "mosaic REPO --rerun first:other --id --redo"],
     "apply": ["apply REPO --rerun first --id tract=0 ccd=0..103 -j 8", "apply REPO catalogs --rerun first --id"],
@@ -93,6 +93,10 @@ def run(args: argparse.Namespace) -> int:
     names = span(args.span) if args.name == "run" else [args.name]
     selection = options.selected(args)
     words = {"kind": args.kind} if getattr(args, "kind", None) not in (None, "discrete") else {}
+    if args.name == "skymap" and selection.is_given:
+        if selection.where is not None:
+            raise ConfigError("hscdb skymap: the tract is laid around the frames of --id; --where is not taken.", "usage")
+        words["ids"] = selection.json
     with options.opened(args) as repository:
         return perform(repository, names, args, selection, words)
 

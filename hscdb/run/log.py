@@ -16,6 +16,7 @@ from typing import TextIO
 
 logger = logging.getLogger("hscdb.run")
 _subject: ContextVar[str] = ContextVar("subject", default="")
+_speaker: list[str] = []  # the hscPipe command whose lines are imitated
 _LEVELS = {"trace": 10, "debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40, "fatal": 50}
 
 
@@ -29,9 +30,19 @@ def subject(text: str) -> Iterator[None]:
         _subject.reset(token)
 
 
+def speak_as(name: str) -> None:
+    """Let all lines begin as those of an hscPipe command do, `makeDiscreteSkyMap INFO: `; "" ends that."""
+    _speaker[:] = [name] if name else []
+
+
 class _Format(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line: time, subject, message; level in words above INFO."""
+        if _speaker:
+            level = {"WARNING": "WARN", "CRITICAL": "FATAL"}.get(record.levelname, record.levelname)
+            about = _subject.get().removesuffix(" repository").partition(" ")[2]
+            line = f"{_speaker[0]} {level}: {about}{': ' if about else ''}{record.getMessage()}"
+            return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         about = _subject.get() or record.name.removeprefix("hscdb.")
         level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "

@@ -1,9 +1,10 @@
 """skymap: divide the sky into tracts and patches, and link the calibrated frames to them.
 
-`discrete` (the default) makes one tract around all frames of the run, `rings` finds the tracts of a fixed map of the
-whole sky on which they lie. A discrete map belongs to its run and is made anew when frames have come.
+`discrete` (the default) makes one tract around all frames of the run, or those of --id; `rings` finds the tracts of a
+fixed map of the whole sky on which they lie. A discrete map belongs to its run and is made anew when frames have come.
 """
 
+import json
 import logging
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -65,18 +66,22 @@ def run(work: Work, config: Config) -> Funnel:
     kind = str(work.options.get("kind") or "discrete")
     if kind not in ("discrete", "rings"):
         raise ConfigError(f"skymap: no kind '{kind}'. Write `hscdb skymap discrete` or `rings`.", code="bad_kind")
-    frames = read_frames(work.connection, run_id=work.run_id)
-    logger.info("Extracting bounding boxes of %d images", len(frames))
-    if not len(frames):
+    ids = json.loads(str(work.options["ids"])) if "ids" in work.options else None
+    frames = read_frames(work.connection, run_id=work.run_id, ids=ids)
+    chosen = frames["is_selected"]
+    logger.info("Extracting bounding boxes of %d images", int(chosen.sum()))
+    if not chosen.any():
         raise DataError(
-            "skymap: No data found from which to compute convex hull. Run calibrate first.", code="no_frames"
+            "skymap: No data found from which to compute convex hull. Run calibrate first"
+            + (", or give another --id." if len(frames) else "."),
+            code="no_frames",
         )
     ra, dec = (np.array([list(corner) for corner in frames[name]]) for name in ("corner_ra", "corner_dec"))
     scale = work.camera.pixel_scale_arcsec if config.pixel_scale_arcsec is None else config.pixel_scale_arcsec
     if kind == "discrete":
         layout = Layout(scale, config.patch_inner_pix, config.patch_border_pix, config.tract_overlap_deg)
         name = f"discrete_{find_run.one(work.connection, run_id=work.run_id)['name']}"
-        tracts = [_discrete(ra, dec, layout, config.border_deg)]
+        tracts = [_discrete(ra[chosen], dec[chosen], layout, config.border_deg)]
         delete_skymap(work.connection, skymap=name)
         insert_skymap(
             work.connection, skymap=name, kind=kind, version=1, n_ring=None, ra_start_deg=None, **asdict(layout)

@@ -12,7 +12,10 @@ HEIRS: dict[str, tuple[str, str]] = {
     "ingestImages.py": ("hscdb ingest REPO FILES", "--mode link, copy, move or skip as before"),
     "hscPgsqlIngestImages.py": ("hscdb ingest REPO FILES", "the registry always is PostgreSQL"),
     "ingestImagesPgsql.py": ("hscdb ingest REPO FILES", "the registry always is PostgreSQL"),
-    "ingestCalibs.py": ("hscdb master REPO KIND", "masters are entered when they are made; --config master.validity_days=N"),
+    "ingestCalibs.py": (
+        "hscdb master REPO KIND",
+        "masters are entered when they are made; --config master.validity_days=N",
+    ),
     "genCalibRegistry.py": ("hscdb master REPO KIND", "masters are entered when they are made"),
     "ingestReferenceCatalog.py": ("hscdb ingest-refcat REPO NAME FILES", "presets gaia and ps1"),
     "constructBias.py": ("hscdb master REPO bias --id ...", "written to run 'calib' unless --rerun names another"),

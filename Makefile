@@ -11,7 +11,7 @@ demo: $(STAMP)
 	$(VENV)/bin/hscdb demo
 
 test: $(STAMP)
-	$(VENV)/bin/python -m pytest -n 2 $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check hscdb tests

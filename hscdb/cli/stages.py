@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     words = {"kind": args.kind} if getattr(args, "kind", None) not in (None, "discrete") else {}
     if args.name == "skymap" and selection.is_given:
         if selection.where is not None:
-            raise ConfigError("hscdb skymap: the tract is laid around the frames of --id; --where is not taken.", "usage")
+            raise ConfigError("hscdb skymap: a tract is laid around the frames of --id; --where is not taken.", "usage")
         words["ids"] = selection.json
     with options.opened(args) as repository:
         return perform(repository, names, args, selection, words)

@@ -29,7 +29,7 @@ __all__ = [
 _P = "%(pointing)05d/%(filter)s"
 _V = "%(visit)07d-%(ccd)03d"
 _QA = "qa/%(tract)04d/%(filter)s"
-_RESULT = "jointcal-results/%(filter)s/%(tract)04d"
+_RESULT = "jointcal-results/%(tract)04d"  # hscPipe 7; v19 of the stack has the filter in it
 
 DATASETS: dict[str, str] = {
     "postISRCCD": "postISRCCD/v%(visit)07d-f%(filter)s/c%(ccd)03d.fits",

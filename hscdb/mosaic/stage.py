@@ -1,5 +1,6 @@
 """mosaic: tie all visits of a tract and filter together, positions and fluxes, by the stars they share."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from hscdb.mosaic.model import Astrometry, Floats, Flux, Observations
 from hscdb.mosaic.places import Options
 from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, stage
+
+logger = logging.getLogger(__name__)
 
 read_frames = query("mosaic/read_frames")
 read_observations = query("mosaic/read_observations")
@@ -111,6 +114,7 @@ def run(work: Work, config: Config) -> Funnel:
         ),
     ):
         copy.write(work.connection, table, array)
+    _warn(left_out, verdict)
     n_solved = _write_frames(work, key, where, used_frames, obs, position, scale, areas, verdict)
     return {
         "n_visit": int(np.unique(all_frames["visit"]).size), "n_visit_solved": int(obs.visits.size),
@@ -119,6 +123,21 @@ def run(work: Work, config: Config) -> Funnel:
         "n_photometry_used": int(scale.is_used.sum()), "n_ref": position.n_ref, "n_ref_mag": scale.n_ref,
         "n_reserved": int(obs.is_reserved.sum()),
     }  # fmt: skip
+
+
+def _warn(left_out: dict[str, str], verdict: judge.Verdict) -> None:
+    """Tell what the counts alone do not: who took no part, and that nothing came of it."""
+    for visit, why in left_out.items():
+        logger.warning("visit %s is left out: it %s", visit, why)
+    for what, is_better, after, before, unit in (
+        ("positions", verdict.is_position_better, verdict.position_after, verdict.position_before, "mas"),
+        ("fluxes", verdict.is_mag_better, 1000 * verdict.mag_after, 1000 * verdict.mag_before, "mmag"),
+    ):
+        if not is_better:
+            logger.warning(
+                "the joint solution of %s is not accepted (%s stars scatter by %.2f, before by %.2f %s): "
+                "apply keeps the first calibrations", what, verdict.judged_by, after, before, unit,
+            )  # fmt: skip
 
 
 def _options(config: Config) -> Options:

@@ -7,6 +7,7 @@ together or not at all. An HscdbError makes a failed row with a reason; anything
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import traceback
@@ -114,7 +115,9 @@ class Worker:
                 if task["n_attempt"]:  # a redone task opens those behind it
                     tasks = self._tasks(unit, self.plan.names)
             else:
-                self._fail(stage, unit, int(task["task_id"]), None, InputError(cause, "no_input"), (0.0, 0.0))
+                error = InputError(cause, "no_input")
+                is_told = any(need in broken for need in stage.needs)
+                self._fail(stage, unit, int(task["task_id"]), None, error, (0.0, 0.0), is_told=is_told)
             if cause is not None:
                 broken[stage.name] = cause
 
@@ -241,9 +244,9 @@ class Worker:
 
     def _fail(
         self, stage: Stage, unit: Unit, task_id: int, files: TaskFiles | None, error: HscdbError,
-        seconds: tuple[float, float],
+        seconds: tuple[float, float], *, is_told: bool = False,
     ) -> str:  # fmt: skip
-        """Store the reason and nothing else; what an earlier attempt had left goes."""
+        """Store the reason and nothing else; what an earlier attempt had left goes. is_told: the log has it already."""
         wall_s, cpu_s = seconds
         message = str(error)
         files = files or TaskFiles(self.connection, self.repository.path, self.plan.run_id, self.plan.run_name, task_id)
@@ -256,7 +259,7 @@ class Worker:
             )  # fmt: skip
         files.settle()
         with subject(f"{stage.name} {unit.data_id}"):
-            logger.warning("failed (%s): %s", error.code, message)
+            logger.log(logging.DEBUG if is_told else logging.WARNING, "failed (%s): %s", error.code, message)
         self.tell(Event("end", unit.data_id, stage.name, "failed", error.code))
         return f"{stage.name} {unit.data_id} failed ({error.code}): {message}"
 

@@ -218,8 +218,14 @@ def _use_q3c_extension(raw: psycopg.Connection[Any], q3c: str, known: dict[str, 
     if any(name.startswith("functions/q3c") for name in known) or q3c == "sql":
         return False
     row = raw.execute("SELECT extversion FROM pg_extension WHERE extname = 'q3c'").fetchone()
+    if row is not None and _version(row[0]) < Q3C_OLDEST:
+        raise SchemaError(
+            f"database: its extension q3c is {row[0]} (2.0.5 needed: earlier ones lose rows of large cones and read "
+            f"stray memory). DROP EXTENSION q3c, and our own functions of its names are installed; or update it.",
+            code="old_q3c",
+        )
     if row is not None:
-        return _version(row[0]) >= Q3C_OLDEST
+        return True
     row = raw.execute("SELECT default_version FROM pg_available_extensions WHERE name = 'q3c'").fetchone()
     if row is None or _version(row[0]) < Q3C_OLDEST:
         return False

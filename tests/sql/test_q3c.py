@@ -44,6 +44,11 @@ def pairs(connection: Connection, statement: str, **words: Any) -> list[tuple[in
     return sorted(tuple(row) for row in connection.execute(text(statement), words))
 
 
+def is_q3c(connection: Connection) -> bool:
+    """Whether the q3c_ functions are the extension's own."""
+    return bool(connection.execute(text("SELECT count(*) FROM pg_extension WHERE extname = 'q3c'")).scalar())
+
+
 def plan(connection: Connection, statement: str, **words: Any) -> str:
     return "\n".join(row[0] for row in connection.execute(text("EXPLAIN " + statement), words))
 
@@ -136,7 +141,7 @@ CONSTANT = {
 
 @pytest.mark.parametrize("name", CONSTANT)
 def test_a_constant_search_uses_the_index(connection: Connection, name: str) -> None:
-    if connection.execute(text("SELECT count(*) FROM pg_extension WHERE extname = 'q3c'")).scalar():
+    if is_q3c(connection):
         pytest.skip("here Q3C's own functions are installed, which search its own index")
     fill(connection, "b", *around(8, 10.0, 0.0, 20.0, 4000))
     shown = plan(connection, f"SELECT id FROM b WHERE {CONSTANT[name]}")
@@ -175,7 +180,9 @@ def test_distances_are_exact_from_micro_arcseconds_to_the_antipode(connection: C
         statement = f"SELECT q3c_dist(a, b, c, d), q3c_sindist(a, b, c, d) FROM unnest({arrays}) AS t(a, b, c, d)"
         dist, sindist = np.array(connection.execute(text(statement), words).all()).T
         # Places themselves are rounded to 4e-14 deg.
-        np.testing.assert_allclose(dist, step, rtol=1e-12, atol=1e-13)
+        # Q3C itself takes what is within 1e-6 deg of the antipode for it.
+        is_lost = step > 179.0 and is_q3c(connection)
+        np.testing.assert_allclose(dist, step, rtol=1e-12, atol=2e-6 if is_lost else 1e-13)
         np.testing.assert_allclose(sindist, np.sin(np.radians(step / 2.0)) ** 2, rtol=3e-3 if step < 1e-9 else 1e-9)
     published = "SELECT q3c_dist(1, 2, 3, 4), q3c_dist_pm(1, 2, 3, 4, 1, 2000, 1, 0, 2005)"
     np.testing.assert_allclose(connection.execute(text(published)).one(), [2.8264172167, 2.0000055556], atol=1e-10)
@@ -214,6 +221,8 @@ def test_a_join_with_motions_equals_brute_force(connection: Connection, dec: flo
 
 
 def test_joins_with_motions_and_ellipses_use_the_index(connection: Connection) -> None:
+    if is_q3c(connection):
+        pytest.skip("here Q3C's own functions are installed, which search its own index")
     fill(connection, "a", *around(6, 10.0, 0.0, 20.0, 1000))
     fill(connection, "b", *around(7, 10.0, 0.0, 20.0, 3000))
     connection.execute(text("ALTER TABLE a ADD pm_ra real, ADD pm_dec real, ADD size real DEFAULT 0.001"))
@@ -280,6 +289,9 @@ def test_polygons_equal_the_even_odd_rule_in_the_plane(connection: Connection, n
             inside ^= crosses & (xi < (x1 - x0) * (eta - y0) / np.float64(y1 - y0) + x0)
     inside[-1] &= (0, 0) not in shape  # the center is a vertex of the arrow, and vertices are outside
     words = {"poly": vertex.ravel().tolist()}
+    if is_q3c(connection):  # vertices and edge points fall to either side there
+        connection.execute(text("DELETE FROM b WHERE id = :id"), {"id": len(b[0]) - 1})
+        inside[-1] = False
     for function in ("q3c_poly_query", "q3c_in_poly"):
         found = pairs(
             connection, f"SELECT id FROM b WHERE {function}(ra, dec, CAST(:poly AS double precision[]))", **words
@@ -290,7 +302,7 @@ def test_polygons_equal_the_even_odd_rule_in_the_plane(connection: Connection, n
     assert [row[0] for row in found] == np.nonzero(inside)[0].tolist()
     # Vertices are outside.
     statement = "SELECT q3c_in_poly(:ra, :dec, CAST(:poly AS double precision[]))"
-    for ra, dec in vertex.tolist():
+    for ra, dec in vertex.tolist() if not is_q3c(connection) else []:
         assert connection.execute(text(statement), {"ra": ra, "dec": dec, **words}).scalar() is False
 
 
@@ -316,3 +328,68 @@ def test_pixel_numbers_equal_those_of_the_arrays(connection: Connection) -> None
         text("SELECT q3c_ang2ipix('NaN', 1), q3c_ang2ipix(1, 'Infinity'), q3c_ang2ipix(NULL, 1)")
     ).one()
     assert tuple(row) == (None, None, None)
+
+
+def test_coarse_pixels_tile_the_sky(connection: Connection) -> None:
+    """Areas add up, from the smallest to a face, and centers are the same in all of a pixel."""
+    row = connection.execute(text("SELECT sum(q3c_pixarea(f << 60, 30)) FROM generate_series(0::bigint, 5) AS f")).one()
+    np.testing.assert_allclose(row[0], 4.0 * np.pi, rtol=1e-14)
+    statement = """
+        SELECT d, q3c_pixarea(i, d) AS whole,
+               (SELECT sum(q3c_pixarea((i / n * n) + k * (n / 4), d - 1)) FROM generate_series(0, 3) AS k) AS parts
+          FROM generate_series(2, 30) AS d, unnest(CAST(:i AS bigint[])) AS i,
+               LATERAL (SELECT CAST(1 AS bigint) << (2 * d)) AS t(n)"""
+    numbers = ipix.ang2ipix(np.array([0.0, 45.0, 200.0, 10.0]), np.array([0.0, 35.2643, -40.0, 89.0]))
+    rows = np.array(connection.execute(text(statement), {"i": numbers.tolist()}).all(), dtype=float)
+    np.testing.assert_allclose(rows[:, 1], rows[:, 2], rtol=3e-11 if not is_q3c(connection) else 1e-7)
+    base = "SELECT q3c_pixarea(q3c_ang2ipix(0, 0), 1)"  # at a face's center a pixel is flat: (4 / 2^30)^2
+    np.testing.assert_allclose(connection.execute(text(base)).scalar_one(), 2.0**-56, rtol=1e-15)
+    statement = (
+        "SELECT q3c_ipixcenter(r, d, 20) >> 40 = q3c_ang2ipix(r, d) >> 40"
+        " FROM unnest(CAST(:r AS double precision[]), CAST(:d AS double precision[])) AS t(r, d)"
+    )
+    ra, dec = around(16, 10.0, 0.0, 179.0, 300)
+    words = {"r": ra.tolist(), "d": dec.tolist()}
+    assert {row[0] for row in connection.execute(text(statement), words)} == {True}
+    assert connection.execute(text("SELECT q3c_ipixcenter('NaN', 1, 2)")).scalar() is None
+
+
+@pytest.mark.parametrize("wrong", ["q3c_pixarea(1, 0)", "q3c_pixarea(1, 31)", "q3c_pixarea(-1, 3)"])
+def test_a_pixel_that_is_none_is_refused(connection: Connection, wrong: str) -> None:
+    with pytest.raises(Exception, match=r"(?i)depth|ipix"), connection.begin_nested():
+        connection.execute(text(f"SELECT {wrong}"))
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_coordinates_kept_as_real_are_searched_as_such_in(connection: Connection, story: str) -> None:
+    if is_q3c(connection):
+        pytest.skip("here Q3C's own functions are installed, which search its own index")
+    ra0, dec0, size = STORIES[story]
+    a, b = around(1, ra0, dec0, size, 100), around(17, ra0, dec0, size, 300)
+    b = np.concatenate([b[0], a[0]]), np.concatenate([b[1], a[1]])
+    fill(connection, "a", *a)
+    fill(connection, "wide", *b)
+    cast = "CAST(ra AS real) AS ra, CAST(dec AS real) AS dec"
+    connection.execute(text(f"CREATE TEMP TABLE b AS SELECT id, {cast} FROM wide"))
+    connection.execute(text("CREATE INDEX b_sky ON b (sky_zone(dec), ra)"))
+    connection.execute(text("ANALYZE b"))
+    connection.execute(text("SET LOCAL enable_seqscan = off"))
+    rounded = b[0].astype(np.float32).astype(float), b[1].astype(np.float32).astype(float)
+    for radius in (5.0 / 3600.0, 0.02, 0.4):
+        assert pairs(connection, JOIN.format("q3c_join"), r=radius) == true_pairs(a, rounded, radius)
+    shown = plan(connection, JOIN.format("q3c_join"), r=0.002)
+    assert shown.count("(ra >= ") >= 2
+    assert "b_sky" in shown
+    # Ellipses and polygons: the rows of the double precision function on the same numbers.
+    for shape in (
+        f"q3c_ellipse_query({{}}, {ra0}, {dec0}, 0.4, 0.3, 20.0)",
+        "q3c_poly_query({}, CAST(:poly AS double precision[]))",
+    ):
+        x, y = sphere.offset(ra0, dec0, np.array([0.0, 120.0, 240.0]), 0.4)
+        words = {"poly": np.stack([x, y], axis=1).ravel().tolist()} if ":poly" in shape else {}
+        one, other = (
+            pairs(connection, f"SELECT id FROM b WHERE {shape.format(columns)}", **words)
+            for columns in ("ra, dec", "CAST(ra AS double precision), CAST(dec AS double precision)")
+        )
+        assert one == other
+        assert len(one) > 0 or size > 10.0

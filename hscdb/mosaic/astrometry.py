@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from hscdb.errors import DataError
-from hscdb.mosaic import basis, robust, schur
+from hscdb.mosaic import basis, noise, robust, schur
 from hscdb.mosaic.model import Anchors, Astrometry, Bools, Floats, Geometry, Ints, Observations, References
 from hscdb.mosaic.places import LEVER_PIX, MAS, Options, State, inverse, quadratic, start
 
@@ -79,21 +79,23 @@ def fit(
     state = State(obs, refs, geometry, crval, epoch_mjd, begin, options)
     active = _active(obs, may, visit_order, options)
     ridge, first = _priors(obs, options), state.coefficients.copy()
-    floor = options.floor_mas or 0.0
+    errors = noise.constant(options.floor_mas or 0.0, obs.visits.size)
     soft, before = np.ones(obs.x.size), np.full(obs.x.size, -1.0)
     ref_soft = np.ones(obs.stars.size)
     n_iteration = 0
     while True:
         n_iteration += 1
-        now = _pass(state, obs, may, soft, ref_soft, floor, rotation, ridge, first, active)
-        # Outliers and floor are told by a star's detections among themselves: a star follows a reference with small
+        now = _pass(state, obs, may, soft, ref_soft, errors, rotation, ridge, first, active)
+        # Outliers and errors are told by a star's detections among themselves: a star follows a reference with small
         # errors, and if that is wrong all detections would look bad.
         good = may & (soft > 0) & (now.own_share > 0.02)
         if options.floor_mas is None and n_iteration <= 2 * _N_SOFT:
             axis_variance = 0.5 * (now.variance[:, 0] + now.variance[:, 2])
             square = (now.own_residual[good] ** 2).sum(axis=1)
-            floor = robust.floor(square, axis_variance[good], now.own_share[good], 2, 200.0)
-        weight = inverse(now.variance + np.array([floor**2, 0.0, floor**2]))
+            errors = noise.measure(
+                square, axis_variance[good], now.own_share[good], obs.visit[good], obs.visits.size, 2, 200.0
+            )
+        weight = inverse(errors.variance(now.variance, obs.visit))
         scalar = 0.5 * (weight[:, 0] + weight[:, 2]) * (obs.reason == "")
         soft = robust.settle(
             obs.star, obs.stars.size, now.own_residual, scalar, partial(quadratic, w=weight), options.clip_sigma,
@@ -118,7 +120,7 @@ def fit(
             code="no_convergence",
         )
     chi2 = quadratic(now.residual, weight)
-    return _solution(state, obs, visit_order, crval, now, may & (soft > 0), chi2, floor, active, n_iteration)
+    return _solution(state, obs, visit_order, crval, now, may & (soft > 0), chi2, errors, active, n_iteration)
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ class _Pass:
     ref_residual: Floats
     ref_miss: Floats
     ref_miss_weight: Floats
-    spread: Floats
+    system: schur.System
     travel: float
 
 
@@ -149,7 +151,7 @@ def _pass(
     may: Bools,
     soft: Floats,
     ref_soft: Floats,
-    floor: float,
+    errors: noise.Noise,
     rotation: Floats,
     ridge: Floats,
     first: Floats,
@@ -158,7 +160,7 @@ def _pass(
     """Linearise, solve, move coefficients, CCDs and stars. Reserved stars follow their own detections only."""
     offset, turn, columns = state.linearize()
     variance = state.covariance(rotation)
-    weight = inverse(variance + np.array([floor**2, 0.0, floor**2])) * soft[:, None]
+    weight = inverse(errors.variance(variance, obs.visit)) * soft[:, None]
     ref_weight, ref_offset = state.reference()
     ref_weight[np.unique(obs.star[obs.is_reserved])] = 0.0
     ref_whole, ref_weight = ref_weight, ref_weight * ref_soft[:, None]
@@ -167,19 +169,21 @@ def _pass(
         turn, weight * may[:, None], columns, offset, ref_weight, ref_offset,
     )  # fmt: skip
     pull = np.concatenate([np.radians(first - state.coefficients).ravel() * MAS, -_as_pix(state.ccd_terms).ravel()])
-    step, spread = schur.solve(h, g, ridge, pull, active)
+    system = schur.System(h, ridge, active)
+    step = system.step(g, pull)
     _apply(state, step, obs.visits.size)
     moved, _, _ = state.linearize()
     free = weight * (obs.reason == "")[:, None]
     shift, star_covariance = _star_means(obs, free, moved, ref_weight, ref_offset)
     own, own_covariance = _star_means(obs, free, moved, np.zeros_like(ref_weight), ref_offset)
     miss, miss_weight = _ref_miss(own, own_covariance, ref_whole, ref_offset)
+    star_covariance[np.isnan(own_covariance)] = np.nan  # a reference alone is no measurement
     state.move_stars(shift)
     share = 1.0 - robust.leverage(obs.star, 0.5 * (free[:, 0] + free[:, 2]), np.zeros(obs.stars.size), obs.stars.size)
     travel = float(np.abs(moved - offset)[may].max())
     return _Pass(
         moved - shift[obs.star], variance, moved - own[obs.star], share, star_covariance, ref_weight,
-        ref_offset - shift, miss, miss_weight, spread, travel,
+        ref_offset - shift, miss, miss_weight, system, travel,
     )  # fmt: skip
 
 
@@ -254,7 +258,7 @@ def _solution(
     now: _Pass,
     used: Bools,
     chi2: Floats,
-    floor: float,
+    errors: noise.Noise,
     active: Bools,
     n_iteration: int,
 ) -> Astrometry:
@@ -270,13 +274,14 @@ def _solution(
         "largest_move_mas": round(now.travel, 5),
         "reduced_visits": {str(obs.visits[e]): int(o) for e, o in enumerate(visit_order) if o < state.options.order},
         "ccds_held": [int(c) for i, c in enumerate(obs.ccds) if not active[n + 3 * i]],
+        **errors.notes(obs.visits, 1.0, "mas"),
     }
     return Astrometry(
         crval=crval, coefficients=state.coefficients, order=state.options.order, visit_order=visit_order,
         ccd_terms=state.ccd_terms,
-        ccd_terms_err=np.sqrt(now.spread[n:].reshape(-1, 3)) / np.array([1.0, 1.0, LEVER_PIX]),
+        ccd_terms_err=np.sqrt(now.system.variance()[n:].reshape(-1, 3)) / np.array([1.0, 1.0, LEVER_PIX]),
         star=state.star, star_covariance=now.star_covariance, residual=now.residual, is_used=used, reason=reason,
-        floor_mas=floor, chi2=float(chi2[used].sum() + quadratic(now.ref_residual, now.ref_weight)[is_ref].sum()),
+        floor_mas=errors.typical, chi2=float(chi2[used].sum() + quadratic(now.ref_residual, now.ref_weight)[is_ref].sum()),
         dof=int(2 * used.sum() + 2 * is_ref.sum() - active.sum() - 2 * seen.sum()),
         n_parameter=int(active.sum()), n_iteration=n_iteration, n_ref=int(is_ref.sum()), notes=notes,
     )  # fmt: skip

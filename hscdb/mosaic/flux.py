@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from hscdb.mosaic import basis, robust, schur
+from hscdb.mosaic import basis, noise, robust, schur
 from hscdb.mosaic.model import Bools, Floats, Flux, Geometry, Ints, Observations, References
 
 _N_SOFT = 4  # passes with Huber weights before the hard cut
@@ -75,17 +75,20 @@ def fit(
     design = _design(obs, geometry, may, options)
     state = _State(obs, refs, design, np.where(is_free, mag, 0.0), is_free, _filled(zero_start), options)
     variance = np.where(is_free, np.nan_to_num(obs.mag_err, nan=1.0) ** 2, 1.0)
-    floor = _FIRST_FLOOR_MAG if options.floor_mag is None else options.floor_mag
+    errors = noise.constant(_FIRST_FLOOR_MAG if options.floor_mag is None else options.floor_mag, obs.visits.size)
     soft, before = np.ones(mag.size), np.full(mag.size, -1.0)
     n_iteration = 0
     while True:
         n_iteration += 1
-        state.advance(is_free * soft / (variance + floor**2), may)
-        # outliers and floor by a star's detections among themselves, as in astrometry.fit
+        state.advance(is_free * soft / errors.variance(variance, obs.visit), may)
+        # outliers and errors by a star's detections among themselves, as in astrometry.fit
         good = may & (soft > 0) & (state.share > 0.02)
         if options.floor_mag is None and n_iteration <= 2 * _N_SOFT:
-            floor = robust.floor(state.own_residual[good] ** 2, variance[good], state.share[good], 1, 0.3)
-        weight = is_free / (variance + floor**2)
+            errors = noise.measure(
+                state.own_residual[good] ** 2, variance[good], state.share[good], obs.visit[good], obs.visits.size, 1,
+                0.3,
+            )  # fmt: skip
+        weight = is_free / errors.variance(variance, obs.visit)
         soft = robust.settle(
             obs.star, obs.stars.size, state.own_residual[:, None], weight, partial(_chi2, weight=weight),
             options.clip_sigma, n_iteration < _N_SOFT,
@@ -99,8 +102,8 @@ def fit(
             n_iteration >= options.n_iteration_max
         ):
             break
-    chi2 = state.residual**2 / (variance + floor**2)
-    return _solution(obs, options, state, is_free, may & (soft > 0), chi2, floor, n_iteration)
+    chi2 = state.residual**2 / errors.variance(variance, obs.visit)
+    return _solution(obs, options, state, is_free, may & (soft > 0), chi2, errors, n_iteration)
 
 
 class _State:
@@ -120,7 +123,9 @@ class _State:
         self.ref_whole = self.ref_weight.copy()
         self.star = _first_stars(obs, mag + self.value[obs.visit], is_free, np.where(self.has_ref, refs.mag, np.nan))
         none: Floats = np.zeros(0)
-        self.spread = self.residual = self.own_residual = self.share = self.total = self.own_mean = none
+        self.residual = self.own_residual = self.share = self.own_mean = none
+        self.system: schur.System | None = None
+        self.total = self.own_total = none
         self.travel = np.inf
 
     def advance(self, weight: Floats, may: Bools) -> None:
@@ -131,13 +136,15 @@ class _State:
         h, g = schur.reduce_fluxes(
             obs.start, design.column, design.entry, self.value.size, weight * may, offset, self.ref_weight, ref_offset
         )
-        step, self.spread = schur.solve(h, g, design.ridge, self.prior - self.value, design.active)
+        self.system = schur.System(h, design.ridge, design.active)
+        step = self.system.step(g, self.prior - self.value)
         self.value = self.value + step
         offset = self.mag + _field(design, self.value) - self.star[obs.star]
         n = obs.stars.size
-        self.total = np.asarray(np.bincount(obs.star, weight, n), np.float64) + self.ref_weight
+        self.own_total = np.asarray(np.bincount(obs.star, weight, n), np.float64)
+        self.total = self.own_total + self.ref_weight
         pull = np.bincount(obs.star, weight * offset, n) + self.ref_weight * ref_offset
-        own = np.maximum(self.total - self.ref_weight, 1e-300)
+        own = np.maximum(self.own_total, 1e-300)
         self.own_mean = self.star + np.bincount(obs.star, weight * offset, n) / own
         shift = np.where(self.total > 0, pull / np.maximum(self.total, 1e-300), 0.0)
         self.star = self.star + shift
@@ -225,7 +232,7 @@ def _solution(
     is_free: Bools,
     used: Bools,
     chi2: Floats,
-    floor: float,
+    errors: noise.Noise,
     n_iteration: int,
 ) -> Flux:
     """Move the CCDs' mean into the zero points and give the fields their zero at the optical centre."""
@@ -254,18 +261,20 @@ def _solution(
         ],
         "has_common_field": bool(design.active[n_visit:first].any()),
         "ccds_held": [int(c) for i, c in enumerate(obs.ccds) if not is_ccd[i]],
+        **errors.notes(obs.visits, 1000.0, "mmag"),
     }
-    has_star = state.total > 0
+    spread = np.zeros(value.size) if state.system is None else state.system.variance()
+    has_star = state.own_total > 0  # a reference alone is no measurement
     ref_chi2 = state.ref_weight * (state.ref_mag - state.star) ** 2
     return Flux(
         # a visit without a usable flux has no zero point
         zero=np.where(design.active[:n_visit], value[:n_visit] + at_centre + mean, np.nan),
-        zero_err=np.where(design.active[:n_visit], np.sqrt(state.spread[:n_visit]), np.nan),
+        zero_err=np.where(design.active[:n_visit], np.sqrt(spread[:n_visit]), np.nan),
         # a CCD that was not solved keeps offset 0 about the mean of the others
-        ccd=np.where(is_ccd, value[last:] - mean, 0.0), ccd_err=np.sqrt(state.spread[last:]),
+        ccd=np.where(is_ccd, value[last:] - mean, 0.0), ccd_err=np.sqrt(spread[last:]),
         coefficients=fields, order=order, star=np.where(has_star, state.star, np.nan),
         star_err=np.where(has_star, 1.0 / np.sqrt(np.maximum(state.total, 1e-300)), np.nan),
-        residual=np.where(is_free, state.residual, np.nan), is_used=used, reason=reason, floor_mag=floor,
+        residual=np.where(is_free, state.residual, np.nan), is_used=used, reason=reason, floor_mag=errors.typical,
         chi2=float(chi2[used].sum() + ref_chi2[is_ref].sum()),
         dof=int(used.sum() + is_ref.sum() - design.active.sum() - seen.sum()),
         n_parameter=int(design.active.sum()), n_iteration=n_iteration, n_ref=int(is_ref.sum()), notes=notes,

@@ -77,10 +77,10 @@ def flux_residuals_2d(rows: Rows, title: str, snr_min: float) -> Figure:
     for ax, which in zip(axes, ("before", "after"), strict=True):
         dm = rows[f"mag_{which}_mmag"]
         good = np.isfinite(dm)
-        by_cell = np.split(dm[good][np.argsort(group[good], kind="stable")], np.cumsum(np.bincount(group[good]))[:-1])
-        seen = np.array([part.size > 0 for part in by_cell], np.bool_)
+        count = np.bincount(group[good], minlength=len(place))
+        by_cell = np.split(dm[good][np.argsort(group[good], kind="stable")], np.cumsum(count)[:-1])
         middle = np.array([np.median(part) for part in by_cell if part.size])
-        drawn = PolyCollection(list(corners[: seen.size][seen]), array=middle, cmap="RdBu_r", edgecolors="face")
+        drawn = PolyCollection(list(corners[count > 0]), array=middle, cmap="RdBu_r", edgecolors="face")
         drawn.set_clim(-limit, limit)
         ax.add_collection(drawn)
         ax.autoscale_view()

@@ -105,8 +105,9 @@ def arrows(rows: Rows, visit: int, title: str) -> Figure:
     length = max(np.nan_to_num(drawn[0][4]), 0.1)
     key = float(10.0 ** np.round(np.log10(3.0 * length)))
     for ax, which, color, means, rms in drawn:
-        quiver = ax.quiver(*means, angles="xy", scale_units="xy", scale=key / cell, width=0.004, color=color)
-        ax.quiverkey(quiver, 0.88, -0.07, key, f"{key:g} mas", labelpos="W")
+        if means.size:  # an empty field of arrows has no extent, and its key none either
+            quiver = ax.quiver(*means, angles="xy", scale_units="xy", scale=key / cell, width=0.004, color=color)
+            ax.quiverkey(quiver, 0.88, -0.07, key, f"{key:g} mas", labelpos="W")
         ax.set(xlabel="u [pix]", aspect="equal")
         ax.set_title(f"{which}: rms of the means {rms:.2f} mas per axis", fontsize=10, loc="left")
     axes[0].set(ylabel="v [pix]")

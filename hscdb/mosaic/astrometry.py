@@ -31,6 +31,7 @@ from hscdb.mosaic.model import Anchors, Astrometry, Bools, Floats, Geometry, Int
 from hscdb.mosaic.places import LEVER_PIX, MAS, Options, State, inverse, quadratic, start
 
 _N_SOFT = 4  # passes with Huber weights before the hard cut; the coefficients have settled to < 1 mas by then
+_REFRESH = (1, 2, _N_SOFT)  # passes whose matrix is not used again: errors, then outliers are told after them
 _MOVING_MAS = 1.0  # a fit that still moves by more at the end has not converged
 _SETTLED_MAS = 0.01  # largest move of a detection at which the fit counts as converged
 
@@ -82,10 +83,13 @@ def fit(
     errors = noise.constant(options.floor_mas or 0.0, obs.visits.size)
     soft, before = np.ones(obs.x.size), np.full(obs.x.size, -1.0)
     ref_soft = np.ones(obs.stars.size)
-    n_iteration = 0
+    n_iteration, system, travel = 0, None, np.inf
     while True:
         n_iteration += 1
-        now = _pass(state, obs, may, soft, ref_soft, errors, rotation, ridge, first, active)
+        now = _pass(state, obs, may, soft, ref_soft, errors, rotation, ridge, first, active, system)
+        # the matrix changes little once the weights do; the gradient is always the present one, and so is the end
+        is_stale = n_iteration in _REFRESH or now.travel > max(0.5 * travel, _SETTLED_MAS)
+        system, travel = None if is_stale else now.system, now.travel
         # Outliers and errors are told by a star's detections among themselves: a star follows a reference with small
         # errors, and if that is wrong all detections would look bad.
         good = may & (soft > 0) & (now.own_share > 0.02)
@@ -156,20 +160,29 @@ def _pass(
     ridge: Floats,
     first: Floats,
     active: Bools,
+    system: schur.System | None,
 ) -> _Pass:
-    """Linearise, solve, move coefficients, CCDs and stars. Reserved stars follow their own detections only."""
+    """Linearise, solve, move coefficients, CCDs and stars. Reserved stars follow their own detections only.
+
+    system : of an earlier pass, to be solved for the present gradient; None: a new one is made.
+    """
     offset, turn, columns = state.linearize()
     variance = state.covariance(rotation)
     weight = inverse(errors.variance(variance, obs.visit)) * soft[:, None]
     ref_weight, ref_offset = state.reference()
     ref_weight[np.unique(obs.star[obs.is_reserved])] = 0.0
     ref_whole, ref_weight = ref_weight, ref_weight * ref_soft[:, None]
-    h, g = schur.reduce_positions(
-        obs.start, obs.visit, obs.ccd, state.x, state.y, state.options.order, obs.visits.size, obs.ccds.size,
-        turn, weight * may[:, None], columns, offset, ref_weight, ref_offset,
-    )  # fmt: skip
+    fitted = weight * may[:, None]
+    if system is None:
+        h, g = schur.reduce_positions(
+            obs.start, obs.visit, obs.ccd, state.x, state.y, state.options.order, obs.visits.size, obs.ccds.size,
+            turn, fitted, columns, offset, ref_weight, ref_offset,
+        )  # fmt: skip
+        system = schur.System(h, ridge, active)
+    else:
+        mean, _ = _star_means(obs, fitted, offset, ref_weight, ref_offset)
+        g = state.gradient(fitted, offset - mean[obs.star], turn, columns)
     pull = np.concatenate([np.radians(first - state.coefficients).ravel() * MAS, -_as_pix(state.ccd_terms).ravel()])
-    system = schur.System(h, ridge, active)
     step = system.step(g, pull)
     _apply(state, step, obs.visits.size)
     moved, _, _ = state.linearize()

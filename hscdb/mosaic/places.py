@@ -171,6 +171,29 @@ class State:
         self.plate = plate
         return offset, turn, columns
 
+    def gradient(self, weight: Floats, miss: Floats, turn: Floats, columns: Floats) -> Floats:
+        """Right side of the normal equations, stars eliminated: unknowns as in schur.reduce_positions.
+
+        weight (n_obs, 3) [mas^-2]; miss (n_obs, 2) model minus the star's weighted mean [mas]; turn and columns as of
+        `linearize`.
+        """
+        obs = self.obs
+        pull = np.stack(
+            [
+                weight[:, 0] * miss[:, 0] + weight[:, 1] * miss[:, 1],
+                weight[:, 1] * miss[:, 0] + weight[:, 2] * miss[:, 1],
+            ],
+            axis=1,
+        )
+        own = np.einsum("kji,kj->ki", turn, pull)
+        visits = np.zeros((obs.visits.size, 2, basis.n_terms(self.options.order)))
+        for e in range(obs.visits.size):
+            k = np.flatnonzero(obs.visit == e)
+            visits[e] = own[k].T @ basis.matrix(self.options.order, self.x[k], self.y[k])
+        terms = np.einsum("kji,kj->ki", columns, pull)
+        ccds = np.stack([np.bincount(obs.ccd, terms[:, m], obs.ccds.size) for m in range(3)], axis=1)
+        return np.concatenate([visits.ravel(), ccds.ravel()])
+
     def local_axes(self) -> tuple[Floats, Floats]:
         """East and north unit vectors (n_star, 3) at the stars."""
         s = self.star

@@ -9,7 +9,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-_MEDIAN_CHI2 = {1: 0.4549, 2: 1.3863}  # medians of the chi-square distributions of 1 and 2 degrees of freedom
+MEDIAN_CHI2 = {1: 0.4549, 2: 1.3863}  # medians of the chi-square distributions of 1 and 2 degrees of freedom
 _N_ROUND = 12  # the mean of four good and two far detections is then 0.1 sigma from its end
 _HUBER = {1: 1.345, 2: 1.8}  # 95 % efficiency on Gaussian residuals of 1 and 2 dimensions
 
@@ -32,7 +32,7 @@ def floor(square: Floats, variance: Floats, share: Floats, dimension: int, large
     """
     if square.size < 20:
         return 0.0
-    target = _MEDIAN_CHI2[dimension]
+    target = MEDIAN_CHI2[dimension]
 
     def excess(f: float) -> float:
         return float(np.median(square / ((variance + f * f) * np.maximum(share, 0.05)))) - target

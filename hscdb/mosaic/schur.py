@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-from scipy.linalg import blas, cho_factor, cho_solve
+from scipy.linalg import blas, cho_factor, cho_solve, lapack
 
 from hscdb.errors import DataError
 from hscdb.mosaic.basis import fill
@@ -239,32 +239,50 @@ def _reduce(
     return h, g
 
 
-def solve(h: Floats, g: Floats, ridge: Floats, pull: Floats, active: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Change of the unknowns and its covariance's diagonal: minimise a^T H a / 2 + g a + ridge (a - pull)^2 / 2.
+class System:
+    """The reduced normal equations with priors, factorized: (H + ridge) a = ridge pull - g on the active unknowns.
 
-    h      : (n, n) upper triangle of the reduced matrix; ridge (n,) inverse prior variances; pull (n,) prior means.
+    h      : (n, n) upper triangle of the reduced matrix; ridge (n,) inverse prior variances.
     active : (n,) unknowns that the data support; the others stay where they are.
 
     Raises DataError `singular_fit` when the matrix is not positive definite although every unknown has a prior.
     """
-    a = np.zeros(g.size)
-    variance = np.zeros(g.size)
-    index = np.flatnonzero(active)
-    full = np.triu(h) + np.triu(h, 1).T
-    part = full[np.ix_(index, index)]
-    part[np.diag_indices_from(part)] += ridge[index]
-    # unit diagonal before Cholesky: raw coefficients differ by many powers of ten in information
-    scale = 1.0 / np.sqrt(np.maximum(np.diag(part), 1e-300))
-    try:
-        factor = cho_factor(part * scale[:, None] * scale[None, :], lower=False, overwrite_a=True)
-    except np.linalg.LinAlgError as error:
-        raise DataError(
-            f"mosaic: the normal equations of {index.size} unknowns are singular ({error}). "
-            "Lower mosaic.astrometry_order or mosaic.flux_order, or leave out visits with few stars.",
-            code="singular_fit",
-        ) from None
-    right = (ridge[index] * pull[index] - g[index]) * scale
-    a[index] = cho_solve(factor, right) * scale
-    inverse = cho_solve(factor, np.eye(index.size))
-    variance[index] = np.diag(inverse) * scale**2
-    return a, variance
+
+    def __init__(self, h: Floats, ridge: Floats, active: npt.NDArray[np.bool_]) -> None:
+        self.ridge, self.size = ridge, ridge.size
+        self.index = index = np.flatnonzero(active)
+        part = h[np.ix_(index, index)]  # LAPACK looks at the upper triangle only
+        part[np.diag_indices_from(part)] += ridge[index]
+        # unit diagonal before Cholesky: raw coefficients differ by many powers of ten in information
+        self.scale = 1.0 / np.sqrt(np.maximum(np.diag(part), 1e-300))
+        part *= self.scale[:, None]
+        part *= self.scale[None, :]
+        try:
+            self.factor = cho_factor(np.asfortranarray(part), lower=False, overwrite_a=True)
+        except np.linalg.LinAlgError as error:
+            raise DataError(
+                f"mosaic: the normal equations of {index.size} unknowns are singular ({error}). "
+                "Lower mosaic.astrometry_order or mosaic.flux_order, or leave out visits with few stars.",
+                code="singular_fit",
+            ) from None
+
+    def step(self, g: Floats, pull: Floats) -> Floats:
+        """(n,) change of the unknowns: g (n,) gradient at the present place, pull (n,) prior mean minus it."""
+        a = np.zeros(self.size)
+        k = self.index
+        a[k] = cho_solve(self.factor, (self.ridge[k] * pull[k] - g[k]) * self.scale) * self.scale
+        return a
+
+    def variance(self) -> Floats:
+        """(n,) diagonal of the covariance, 0 where nothing is solved. As costly as three factorizations."""
+        out = np.zeros(self.size)
+        if self.index.size:
+            inverse, _ = lapack.dpotri(self.factor[0], lower=0)
+            out[self.index] = np.diag(inverse) * self.scale**2
+        return out
+
+
+def solve(h: Floats, g: Floats, ridge: Floats, pull: Floats, active: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Change of the unknowns and its covariance's diagonal: minimise a^T H a / 2 + g a + ridge (a - pull)^2 / 2."""
+    system = System(h, ridge, active)
+    return system.step(g, pull), system.variance()

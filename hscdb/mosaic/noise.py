@@ -1,0 +1,91 @@
+"""How large the errors of detections really are, told by their residuals: a factor on the given ones, and a floor.
+
+    variance = scale^2 * given + floor_e^2
+
+The scale is one for all: it is what the faint detections say of the errors that came with them. The floor is each
+visit's own: what no count of photons explains, mostly the air over a short exposure (10 to 40 mas over 20 s), and it
+weighs the visits against each other. Both are measured with medians, so that outliers do not count.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import nnls
+
+from hscdb.mosaic import robust
+from hscdb.mosaic.model import Floats, Ints
+
+_N_PER_BIN = 100  # detections in a bin: its robust variance is then good to 20 %
+_N_BIN = 12
+_N_PER_VISIT = 40  # bright detections from which a visit has a floor of its own, good to 15 %
+_SCALES = (0.5, 10.0)  # beyond, the given errors are no errors
+_LEVER = 4.0  # the given variances must differ by so much for scale and floor to be told apart
+
+
+@dataclass(frozen=True)
+class Noise:
+    """scale: factor on the given one sigmas; floor: (n_visit,) one sigma per axis; typical: floor of the median visit."""
+
+    scale: float
+    floor: Floats
+
+    @property
+    def typical(self) -> float:
+        """The median visit's floor."""
+        return float(np.median(self.floor))
+
+    def variance(self, given: Floats, visit: Ints) -> Floats:
+        """(n,) variances, or (n, 3) covariances xx, xy, yy, with scale and floor."""
+        floor2 = self.floor[visit] ** 2
+        if given.ndim == 1:
+            return np.asarray(self.scale**2 * given + floor2)
+        return np.asarray(self.scale**2 * given + floor2[:, None] * np.array([1.0, 0.0, 1.0]))
+
+    def notes(self, visits: Ints, factor: float, unit: str) -> dict[str, object]:
+        """For the solution's notes: scale, and the floor of each visit in `unit`s, `factor` of them in one of ours."""
+        floors = {str(v): round(factor * float(f), 3) for v, f in zip(visits, self.floor, strict=True)}
+        return {"error_scale": round(self.scale, 4), f"floor_{unit}": floors}
+
+
+def constant(floor: float, n_visit: int) -> Noise:
+    """The given errors and one floor."""
+    return Noise(1.0, np.full(n_visit, floor))
+
+
+def measure(
+    square: Floats, given: Floats, share: Floats, visit: Ints, n_visit: int, dimension: int, largest: float
+) -> Noise:
+    """The Noise that explains residuals.
+
+    square  : (n,) squared residuals, summed over `dimension` axes; given (n,) their variance per axis.
+    share   : (n,) part of the variance that is left in a residual about the star's own mean.
+    visit   : (n,) indices; largest: upper bound of a floor.
+    """
+    scale = _scale(square, given, share, dimension)
+    scaled = scale**2 * given
+    common = robust.floor(square, scaled, share, dimension, largest)
+    # the faint say nothing of a floor, but they are many and drag it about by what is wrong with their errors
+    is_bright = scaled <= max(common**2, float(np.quantile(scaled, 0.3)) if scaled.size else 0.0)
+    common = robust.floor(square[is_bright], scaled[is_bright], share[is_bright], dimension, largest)
+    floor = np.full(n_visit, common)
+    for e in np.flatnonzero(np.bincount(visit[is_bright], minlength=n_visit) >= _N_PER_VISIT):
+        k = is_bright & (visit == e)
+        # never far below the common one: a visit with few stars bends after them
+        floor[e] = max(robust.floor(square[k], scaled[k], share[k], dimension, largest), common / 3.0)
+    return Noise(scale, floor)
+
+
+def _scale(square: Floats, given: Floats, share: Floats, dimension: int) -> float:
+    """Factor on the given one sigmas: slope of the robust variance in bins of the given one, a floor being free."""
+    n_bin = min(_N_BIN, square.size // _N_PER_BIN)
+    if n_bin < 3:
+        return 1.0
+    order = np.argsort(given, kind="stable")
+    bins = np.array_split(order, n_bin)
+    middle = np.array([np.median(given[k]) for k in bins])
+    seen = np.array([np.median(square[k] / np.maximum(share[k], 0.05)) for k in bins]) / robust.MEDIAN_CHI2[dimension]
+    if not (seen > 0).all() or middle[-1] < _LEVER * middle[0]:
+        return 1.0
+    # relative residuals: each bin's variance is known to the same fraction
+    slope = nnls(np.stack([middle / seen, 1.0 / seen], axis=1), np.ones(n_bin))[0][0]
+    return float(np.clip(np.sqrt(slope), *_SCALES))

@@ -82,13 +82,15 @@ def arrows(rows: Rows, visit: int, title: str) -> Figure:
     """ResPosArrow2D: position residuals of one visit over the focal plane, averaged in cells, before and after.
 
     The means are weighted by 1 / (error^2 + floor^2): what is left of distortion and turbulence is seen, not the noise
-    of the faint. Cells are as small as about five detections each allow, at most 24 across.
+    of the faint; outliers are left out. Cells are as small as about five detections each allow, at most 24 across.
     """
-    mine = rows[rows["visit"] == visit]
+    mine = rows[(rows["visit"] == visit) & (rows["is_used"] | rows["is_reserved"])]
     width, height = (max(float(np.ptp(mine[name])), 1.0) if len(mine) else 1.0 for name in ("u_pix", "v_pix"))
     n_across = min(max(np.sqrt(len(mine) / 5.0 * max(width, height) / min(width, height)), 4.0), 24.0)
     cell = max(width, height) / n_across
-    figure = Figure(figsize=(2.0 * min(max(6.0 * width / height, 3.2), 7.0) + 1.0, 7.0), layout="constrained")
+    figure = Figure(figsize=(2.0 * min(max(6.0 * width / height, 3.2), 7.0) + 1.0, 7.0))
+    # axes of equal scale leave the layout too little room below, and the arrow of the scale stands there too
+    figure.set_layout_engine("constrained", rect=(0.0, 0.05, 1.0, 0.95))
     axes = figure.subplots(1, 2, sharex=True, sharey=True)
     i, j = np.floor(mine["u_pix"] / cell), np.floor(mine["v_pix"] / cell)
     _, group = np.unique(np.stack([i, j], axis=1), axis=0, return_inverse=True)
@@ -107,7 +109,9 @@ def arrows(rows: Rows, visit: int, title: str) -> Figure:
     for ax, which, color, means, rms in drawn:
         if means.size:  # an empty field of arrows has no extent, and its key none either
             quiver = ax.quiver(*means, angles="xy", scale_units="xy", scale=key / cell, width=0.004, color=color)
-            ax.quiverkey(quiver, 0.88, -0.07, key, f"{key:g} mas", labelpos="W")
+            named = ax.quiverkey(quiver, 0.9, 0.02, key, f"{key:g} mas", labelpos="W", coordinates="figure")
+            for artist in (quiver, named):  # their boxes are wrong before they are drawn: the layout cut labels off
+                artist.set_in_layout(False)
         ax.set(xlabel="u [pix]", aspect="equal")
         ax.set_title(f"{which}: rms of the means {rms:.2f} mas per axis", fontsize=10, loc="left")
     axes[0].set(ylabel="v [pix]")

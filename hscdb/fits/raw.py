@@ -52,7 +52,8 @@ def check_size(path: str, shape: tuple[int, ...], ccd: Ccd) -> None:
     if len(shape) != 2 or (all(wanted) and tuple(shape) != wanted):
         raise InputError(
             f"{path}: an array of {' x '.join(map(str, reversed(shape))) or 'no'} pixels "
-            f"(needed {wanted[1]} x {wanted[0]} for ccd {ccd.ccd}). Is it a raw frame of this camera?",
+            f"(needed {wanted[1]} x {wanted[0]} for ccd {ccd.ccd}). Ingest raw frames of this camera, or mend its "
+            "description.",
             code="wrong_size",
         )
 

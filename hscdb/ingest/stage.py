@@ -86,7 +86,7 @@ def _frames(path: Path, parts: list[headers.Part], camera: Camera) -> Iterator[R
     section = camera.settings["header"]
     images = [part for part in parts if part.shape is not None]
     if not images:
-        raise InputError(f"{path}: holds no image. Is it a raw frame?", "no_image")
+        raise InputError(f"{path}: holds no image (at least 1 needed). Ingest raw frames only.", "no_image")
     if section.get("hdus", "first") == "first":
         images = images[:1]
     n_frame = 0

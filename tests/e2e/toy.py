@@ -71,9 +71,9 @@ class Runner:
 class World:
     """A repository with all frames of a simulated sky, both reference catalogs and masters."""
 
-    def __init__(self, folder: Path, runner: Runner) -> None:
+    def __init__(self, folder: Path, runner: Runner, setup: Setup = SETUP) -> None:
         self.runner, self.sky, self.repository = runner, folder / "sky", folder / "repository"
-        self.counts = simulate(self.sky, SETUP)
+        self.counts = simulate(self.sky, setup)
         self.repository.mkdir()
         # Nothing here must outlive the power: the server need not wait for the disk.
         self.server = Server(self.repository, {"shared_buffers": "64MB", "fsync": "off", "full_page_writes": "off"})

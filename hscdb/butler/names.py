@@ -76,6 +76,12 @@ _PIXEL = re.compile(r"flags\.pixel\.([a-z]+)(?:\.(any|center))?")
 _LATER = (("_fluxSigma", "_instFluxErr"), ("_fluxErr", "_instFluxErr"), ("_flux", "_instFlux"))
 
 
+def old_names() -> list[str]:
+    """The names of hscPipe 3-4 that have a rule here."""
+    fluxes = [stem + ending for stem in _FLUXES for ending in _FLUX_ENDINGS]
+    return [*OLD, *fluxes, *(name for name in COMPOUND if "." in name)]
+
+
 def modern(name: str) -> str:
     """The name in today's src tables of a column of any release; what no rule knows stays as it is."""
     if name in OLD:

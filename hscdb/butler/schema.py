@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hscdb.butler.names import COMPOUND, modern
+from hscdb.butler.names import COMPOUND, modern, old_names
 from hscdb.errors import InputError
 
 
@@ -105,7 +105,7 @@ class Schema:
         for alias, target in self.aliases.items():
             if new.startswith(alias) and target + new[len(alias) :] in self.columns:
                 return self.columns[target + new[len(alias) :]]
-        near = get_close_matches(new, self.columns, 3, 0.5)
+        near = get_close_matches(new, self.columns, 3, 0.5) or get_close_matches(name, old_names(), 3, 0.6)
         became = f" (now {new})" if new != name else ""
         raise NoColumnError(
             f"{self._where}: no column '{name}'{became}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import runpy
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -66,10 +67,7 @@ CONTENTS: dict[str, dict[str, Any]] = {
 def install() -> None:
     """Put our modules in the places of hscPipe's. Doing it again changes nothing. ConfigError `real_lsst`."""
     for root in ("lsst", "hsc"):
-        there = sys.modules.get(root)
-        if there is not None and getattr(there, "is_hscdb", False):
-            continue
-        if there is not None or find_spec(root) is not None:
+        if not getattr(sys.modules.get(root), "is_hscdb", False) and _is_real(root):
             raise ConfigError(
                 f"hscdb.butler.shim: package {root} is installed. Import from hscdb.butler, or use it without {root}.",
                 code="real_lsst",
@@ -78,6 +76,13 @@ def install() -> None:
         vars(_module(name)).update(content)
     if find_spec("hscdb.display") is not None:
         _display()
+
+
+def _is_real(root: str) -> bool:
+    """Whether a package of hscPipe's can be imported; a folder `hsc` that happens to lie in the path is none."""
+    spec = find_spec(root)
+    places = [] if spec is None else [Path(each) for each in spec.submodule_search_locations or ()]
+    return any((place / part).is_dir() for place in places for part in ("afw", "daf", "pipe"))
 
 
 def _display() -> None:

@@ -131,15 +131,15 @@ class Filled:
         (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
         product.write_plane(self.folder / path, np.full(SHAPE, 100.0 * kind + ccd, "f4"))
         self.sql(
-            "INSERT INTO master (run_id, task_id, master_kind_id, ccd, filter, calib_date, validity, path, n_input, mean_level) "
-            "VALUES (%s, %s, %s, %s, %s, '2015-01-01', '[2015-01-01,2015-01-08)', %s, 5, 0)",
+            "INSERT INTO master (run_id, task_id, master_kind_id, ccd, filter, calib_date, validity, path, n_input, "
+            "mean_level) VALUES (%s, %s, %s, %s, %s, '2015-01-01', '[2015-01-01,2015-01-08)', %s, 5, 0)",
             self.runs["calib"], task, kind, ccd, self.filter if name == "flat" else None, path,
         )  # fmt: skip
 
 
 @pytest.fixture
 def filled(fresh_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Filled:
-    """Three visits of four ccds; run first has calexp and src of all but the last, and frame 100-1 in tracts 0 and 3."""
+    """Three visits of four ccds; run first has calexp and src of all but the last, frame 100-1 in tracts 0 and 3."""
     monkeypatch.setenv("HSCDB_DSN", fresh_dsn)
     made = Filled(tmp_path, fresh_dsn)
     for visit, ccd in FRAMES[:-1]:

@@ -296,3 +296,24 @@ def _links(connection: Connection, world: World, run_id: int, match: int, stars:
         assert name
         _bulk(connection, "star_ref", run_id=run_id, task_id=match, star_id=k + 1, ref_catalog_id=catalog, ref_id=k + 5,
               sep_mas=0.0, epoch_mjd=mjd, ra=ra, dec=dec)  # fmt: skip
+
+
+def bare(connection: Connection, world: World, *, name: str = "joint", parent: int | None = None) -> int:
+    """A run, and (with the first one) the camera's CCDs, in a transaction without a repository; returns run_id."""
+    run_id = scalar(
+        connection,
+        "INSERT INTO run (name, parent_run_id, settings, settings_sha256, code_version) VALUES (:n, :p, '{}', '', '') "
+        "RETURNING run_id",
+        n=name, p=parent,
+    )  # fmt: skip
+    if parent is None:
+        for ccd in world.ccds:
+            connection.execute(
+                text("INSERT INTO ccd VALUES (:c, :n, 'science', true, 512, 512, 0, 0, 0, 0)"), {"c": ccd, "n": f"ccd{ccd}"}
+            )
+    return int(run_id)
+
+
+def bulk(connection: Connection, table: str, **columns: Any) -> None:
+    """Rows of a table: arrays, lists of arrays (as cells) or one content for all."""
+    _bulk(connection, table, **columns)

@@ -67,6 +67,8 @@ def placed(source: Path, repository: Path, relative: str, mode: str) -> Iterator
     target = repository / relative
     if target.exists() and target.samefile(source) and not target.is_symlink():
         yield relative  # it lies there already
+        if mode == "move" and target.resolve() != source.resolve():
+            source.unlink()  # a second name of it: an earlier command was killed between the two halves of the move
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".hscdb-{os.getpid()}-{target.name}")

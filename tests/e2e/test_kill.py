@@ -4,10 +4,13 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+import psycopg
 import pytest
+import rawfile
 from runner import kill_server
-from toy import World, content, differing, untidy
+from toy import Runner, World, content, differing, untidy
 
 # Where it strikes: function, its n-th call in the command, before or after it. One after the other on the same run.
 FRAMES = [
@@ -135,3 +138,32 @@ def test_a_stopped_command_goes_on_where_it_was(world: World, number: signal.Sig
     assert number == signal.SIGTERM or "running" not in world.tasks(run).values()
     world.done("run", *ONE_VISIT, "--rerun", run, is_fork=True)
     is_whole(world, run, IS_FRAME)
+
+
+@pytest.mark.parametrize("mode", ["link", "move"])
+def test_an_ingest_killed_again_and_again_loses_no_file(
+    runner: Runner, fresh_dsn: str, tmp_path: Path, mode: str
+) -> None:
+    repository, incoming = tmp_path / "repository", tmp_path / "incoming"
+    incoming.mkdir()
+    for ccd in range(4):
+        rawfile.write(incoming / f"{ccd}.fits", change=rawfile.frame_id(40900, ccd))
+    held = {(incoming / f"{ccd}.fits").read_bytes() for ccd in range(4)}
+    runner.ask(words=["init", str(repository), "--camera", "toy", "--dsn", fresh_dsn])
+    words = ["ingest", str(repository), str(incoming), "--mode", mode, "--dsn", fresh_dsn]
+    for place, n, when in (
+        ("hscdb.ingest.stage:enter_visit", 1, "before"),
+        ("hscdb.ingest.stage:enter_frame", 1, "before"),  # the first file lies in its place, without a row
+        ("hscdb.ingest.stage:delete_refusals", 2, "after"),  # two are entered, the second is not committed
+        ("pathlib:Path.unlink", 3, "before"),
+    ):
+        told = runner.ask(words=words, at={"place": place, "n": n, "when": when, "victim": "self"})
+        assert told["status"] == -signal.SIGKILL, (place, told)
+    if mode == "link" or any(incoming.iterdir()):
+        assert runner.ask(words=words)["status"] == 0
+    with psycopg.connect(fresh_dsn) as connection:
+        rows = connection.execute("SELECT ccd, path FROM frame ORDER BY ccd").fetchall()
+    assert [ccd for ccd, _ in rows] == [0, 1, 2, 3]
+    assert {(repository / path).read_bytes() for _, path in rows} == held
+    # entered, and killed before its old name was removed: it stays, known
+    assert len(list(incoming.iterdir())) == (1 if mode == "move" else 4)

@@ -80,7 +80,7 @@ LINES = (
     # hscPipe 7, positions and flux scale
     Line(
         "makeDiscreteSkyMap.py ~/HSC --calib ~/HSC/CALIB --rerun test --id field=test_field",
-        said=r"(?m)^makeDiscreteSkyMap INFO: tract 0 has corners (\([\d., -]+\),? ){4}\(RA, Dec deg\) and \d+ x \d+ pat",
+        said=r"(?m)^makeDiscreteSkyMap INFO: tract 0 has corners (\([\d., -]+\),? ){4}\(RA, Dec deg\) and \d+ x \d+ pa",
     ),
     Line(
         "jointcal.py ~/HSC/ --calib ~/HSC/CALIB --rerun test --id visit=20878..20890:2 tract=0 ccd=0..103",

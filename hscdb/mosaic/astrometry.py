@@ -276,8 +276,7 @@ def _solution(
     n_iteration: int,
 ) -> Astrometry:
     reason = obs.reason.copy()
-    reason[(reason == "") & obs.is_reserved] = "reserved"
-    reason[(reason == "") & ~used] = "outlier"
+    reason[reason == ""] = np.where(obs.is_reserved, "reserved", np.where(used, "", "outlier"))[reason == ""]
     seen = np.zeros(obs.stars.size, bool)
     seen[obs.star[used]] = True
     is_ref = (now.ref_weight[:, 0] > 0) & seen & state.has_true_ref
@@ -294,7 +293,8 @@ def _solution(
         ccd_terms=state.ccd_terms,
         ccd_terms_err=np.sqrt(now.system.variance()[n:].reshape(-1, 3)) / np.array([1.0, 1.0, LEVER_PIX]),
         star=state.star, star_covariance=now.star_covariance, residual=now.residual, is_used=used, reason=reason,
-        floor_mas=errors.typical, chi2=float(chi2[used].sum() + quadratic(now.ref_residual, now.ref_weight)[is_ref].sum()),
+        floor_mas=errors.typical,
+        chi2=float(chi2[used].sum() + quadratic(now.ref_residual, now.ref_weight)[is_ref].sum()),
         dof=int(2 * used.sum() + 2 * is_ref.sum() - active.sum() - 2 * seen.sum()),
         n_parameter=int(active.sum()), n_iteration=n_iteration, n_ref=int(is_ref.sum()), notes=notes,
     )  # fmt: skip

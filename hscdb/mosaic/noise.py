@@ -17,14 +17,14 @@ from hscdb.mosaic.model import Floats, Ints
 
 _N_PER_BIN = 100  # detections in a bin: its robust variance is then good to 20 %
 _N_BIN = 12
-_N_PER_VISIT = 40  # bright detections from which a visit has a floor of its own, good to 15 %
+_N_PER_VISIT = 40  # bright detections from which a visit has a floor of its own; the common one counts as so many
 _SCALES = (0.5, 10.0)  # beyond, the given errors are no errors
 _LEVER = 4.0  # the given variances must differ by so much for scale and floor to be told apart
 
 
 @dataclass(frozen=True)
 class Noise:
-    """scale: factor on the given one sigmas; floor: (n_visit,) one sigma per axis; typical: floor of the median visit."""
+    """scale: factor on the given one sigmas; floor: (n_visit,) one sigma per axis."""
 
     scale: float
     floor: Floats
@@ -65,13 +65,14 @@ def measure(
     scaled = scale**2 * given
     common = robust.floor(square, scaled, share, dimension, largest)
     # the faint say nothing of a floor, but they are many and drag it about by what is wrong with their errors
-    is_bright = scaled <= max(common**2, float(np.quantile(scaled, 0.3)) if scaled.size else 0.0)
+    is_bright = scaled <= max(common**2, 2.0 * float(np.quantile(scaled, 0.3)) if scaled.size else 0.0)
     common = robust.floor(square[is_bright], scaled[is_bright], share[is_bright], dimension, largest)
     floor = np.full(n_visit, common)
-    for e in np.flatnonzero(np.bincount(visit[is_bright], minlength=n_visit) >= _N_PER_VISIT):
+    n = np.bincount(visit[is_bright], minlength=n_visit)
+    for e in np.flatnonzero(n >= _N_PER_VISIT):
         k = is_bright & (visit == e)
-        # never far below the common one: a visit with few stars bends after them
-        floor[e] = max(robust.floor(square[k], scaled[k], share[k], dimension, largest), common / 3.0)
+        own = robust.floor(square[k], scaled[k], share[k], dimension, largest)
+        floor[e] = np.sqrt((n[e] * own**2 + _N_PER_VISIT * common**2) / (n[e] + _N_PER_VISIT))
     return Noise(scale, floor)
 
 

@@ -25,6 +25,8 @@ read_ref_catalogs = query("mosaic/read_ref_catalogs")
 read_ref_positions = query("mosaic/read_ref_positions")
 read_ref_fluxes = query("mosaic/read_ref_fluxes")
 
+_FLUXES = ("", "psf", "gauss", "kron", "aper_3_0", "aper_4_5", "aper_6_0", "aper_9_0", "aper_12_0", "aper_17_0",
+           "aper_25_0", "aper_35_0", "aper_50_0", "aper_70_0")  # fmt: skip
 _N_SOLVED = 3  # detections a frame must have in the fit to count as solved, else it is extrapolated
 
 
@@ -35,6 +37,10 @@ class Config:
     astrometry_order: int = setting(5, "total degree of each visit's astrometric polynomial", was="fittingOrder")
     flux_order: int = setting(7, "total degree of the flux field common to all visits", was="fluxFitOrder")
     flux_visit_order: int = setting(2, "total degree of each visit's own flux field", was="commonFluxCorr")
+    flux: str = setting(
+        "", "flux that is tied together: psf, gauss, kron, aper_3_0 ...; empty: that of the first calibration",
+        choices=_FLUXES,
+    )  # fmt: skip
     solve_ccd: bool = setting(True, "solve shift and turn of each CCD", was="solveCcd, allowRotation")
     solve_flux_ccd: bool = setting(True, "solve one flux offset per CCD", was="fluxFitSolveCcd")
     use_references: bool = setting(True, "tie positions and magnitudes to reference stars", was="fluxFitAbsolute")
@@ -78,7 +84,7 @@ def run(work: Work, config: Config) -> Funnel:
             f"{who}: no calibrated frame (at least 1 needed). Run `hscdb run REPO isr..match` for its visits first.",
             code="no_frames",
         )
-    seen = read_observations(work.connection, **unit)
+    seen = read_observations(work.connection, **unit, flux=config.flux)
     seen = seen[prepare.among(seen, chosen)]
     positions, mags = _references(work, config, unit, seen)
     seen, used_frames, left_out = prepare.connected(

@@ -1,5 +1,6 @@
 -- Detections of the matched stars of a tract and filter, by star and visit.
--- params:  run_id bigint, tract integer, filter text
+-- The flux is that of the first calibration, or another one of the source, by its frame's first flux scale.
+-- params:  run_id bigint, tract integer, filter text, flux text
 -- returns: star_id bigint, visit bigint, ccd integer, source_id bigint, is_reserved boolean, is_ambiguous boolean, x_pix double precision, y_pix double precision, x_pix_err double precision, y_pix_err double precision, x_y_pix2_cov double precision, ra double precision, dec double precision, flux_njy double precision, flux_njy_err double precision
 WITH matched AS MATERIALIZED (
     SELECT st.star_id, st.is_reserved, st.is_ambiguous, m.visit, m.ccd, m.source_id
@@ -28,8 +29,8 @@ SELECT m.star_id,
        s.x_y_pix2_cov,
        p.ra,
        p.dec,
-       p.flux_njy,
-       p.flux_njy_err
+       CASE WHEN CAST(:flux AS text) = '' THEN p.flux_njy ELSE c.flux_e * 3631e9 / f.flux_mag0_e END AS flux_njy,
+       CASE WHEN CAST(:flux AS text) = '' THEN p.flux_njy_err ELSE c.flux_e_err * 3631e9 / f.flux_mag0_e END AS flux_njy_err
   FROM matched AS m
   JOIN source_sky AS p ON p.visit = m.visit AND p.source_id = m.source_id
                       AND p.run_id IN (SELECT c.run_id FROM run_chain(CAST(:run_id AS bigint)) AS c)
@@ -37,4 +38,20 @@ SELECT m.star_id,
   JOIN source AS s ON s.visit = m.visit AND s.source_id = m.source_id
                   AND s.run_id IN (SELECT c.run_id FROM run_chain(CAST(:run_id AS bigint)) AS c)
                   AND s.task_id IN (SELECT d.task_id FROM measured AS d)
+  LEFT JOIN LATERAL (VALUES
+           ('psf', s.psf_flux_e, s.psf_flux_e_err),
+           ('gauss', s.gauss_flux_e, s.gauss_flux_e_err),
+           ('kron', s.kron_flux_e, s.kron_flux_e_err),
+           ('aper_3_0', s.aper_3_0_flux_e, s.aper_3_0_flux_e_err),
+           ('aper_4_5', s.aper_4_5_flux_e, s.aper_4_5_flux_e_err),
+           ('aper_6_0', s.aper_6_0_flux_e, s.aper_6_0_flux_e_err),
+           ('aper_9_0', s.aper_9_0_flux_e, s.aper_9_0_flux_e_err),
+           ('aper_12_0', s.aper_12_0_flux_e, s.aper_12_0_flux_e_err),
+           ('aper_17_0', s.aper_17_0_flux_e, s.aper_17_0_flux_e_err),
+           ('aper_25_0', s.aper_25_0_flux_e, s.aper_25_0_flux_e_err),
+           ('aper_35_0', s.aper_35_0_flux_e, s.aper_35_0_flux_e_err),
+           ('aper_50_0', s.aper_50_0_flux_e, s.aper_50_0_flux_e_err),
+           ('aper_70_0', s.aper_70_0_flux_e, s.aper_70_0_flux_e_err))
+       AS c (name, flux_e, flux_e_err) ON c.name = CAST(:flux AS text)
+  LEFT JOIN flux_scale AS f ON f.task_id = p.task_id
  ORDER BY m.star_id, m.visit, m.source_id;

@@ -1,5 +1,6 @@
 """detect on raw frames of the toy camera: rows and files say the same, and a second run replaces the first."""
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from hscdb.run.repository import Repository, enter_camera
 from hscdb.simulate.setup import Setup
 from hscdb.simulate.write import simulate
 
-SETUP = Setup(camera="toy", n_visit=1, cosmic_per_s=1.0, n_bias=1, n_dark=1, n_flat=1)
+# A CCD of 512 x 512 pixels needs a crowded sky for a PSF that is measured.
+SETUP = Setup(camera="toy", n_visit=1, star_density=40.0, cosmic_per_s=1.0, n_bias=1, n_dark=1, n_flat=1)
 WITHOUT_MASTERS = ["isr.do_bias=false", "isr.do_dark=false", "isr.do_flat=false"]
 
 
@@ -31,9 +33,8 @@ def done(server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactor
     raw, folder = tmp_path_factory.mktemp("simulated"), tmp_path_factory.mktemp("repository")
     simulate(raw, SETUP)
     (folder / "hscdb.toml").write_text('camera = "toy"\n')
-    name = "hscdb_detect_test"
+    name = f"hscdb_detect_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server_dsn, autocommit=True, dbname="postgres") as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     found = Repository.open(folder, make_conninfo(server_dsn, dbname=name))
     enter_camera(found.engine, found.camera)
@@ -46,12 +47,12 @@ def done(server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactor
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def do(repository: Repository, *words: str) -> Outcome:
+def do(repository: Repository, *words: str, rerun_word: str = "out", is_redo: bool = False) -> Outcome:
     """isr and detect as from the command line."""
     stages = [pipeline.load(each) for each in ("isr", "detect")]
     settings = resolve({each.name: each.config for each in stages}, words=[*WITHOUT_MASTERS, *words])
-    run = rerun.open_run(repository.engine, "out", settings, ["isr", "detect"], is_clobber=True)
-    return Command(repository, run, stages, select.parse(None, None)).execute()
+    run = rerun.open_run(repository.engine, rerun_word, settings, ["isr", "detect"])
+    return Command(repository, run, stages, select.parse(None, None), is_redo=is_redo).execute()
 
 
 def rows(repository: Repository, statement: str) -> list[Any]:
@@ -118,12 +119,17 @@ def test_src_is_the_rows_in_hscpipes_words(done: tuple[Repository, int]) -> None
     assert np.isnan(table["coord_ra"]).all()
 
 
-def test_another_threshold_replaces_the_rows(done: tuple[Repository, int]) -> None:
+def test_a_frame_done_again_has_the_same_rows_and_no_others(done: tuple[Repository, int]) -> None:
     repository, _ = done
-    before = rows(repository, "SELECT count(*), count(DISTINCT source_id) FROM source")[0]
-    assert before[0] == before[1]
-    assert do(repository, "detect.threshold_sigma=20").exit_status == 0
-    after = rows(repository, "SELECT count(*), count(DISTINCT source_id) FROM source")[0]
-    assert after[0] == after[1] < before[0]
-    assert do(repository).exit_status == 0
-    assert rows(repository, "SELECT count(*), count(DISTINCT source_id) FROM source")[0] == before
+    statement = "SELECT s.source_id, x_pix, psf_flux_e, flags FROM source AS s JOIN run USING (run_id)"
+    statement += " WHERE name = 'out'"
+    before = rows(repository, f"{statement} ORDER BY 1")
+    assert do(repository, is_redo=True).exit_status == 0
+    assert rows(repository, f"{statement} ORDER BY 1") == before
+
+
+def test_another_threshold_is_a_run_of_its_own(done: tuple[Repository, int]) -> None:
+    repository, _ = done
+    assert do(repository, "detect.threshold_sigma=20", rerun_word="out:high").exit_status == 0
+    counts = dict(rows(repository, "SELECT name, count(*) FROM source JOIN run USING (run_id) GROUP BY name"))
+    assert 0 < counts["high"] < counts["out"]

@@ -7,6 +7,7 @@ variable, so that pure code never carries a logger argument.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from typing import TextIO
 
 logger = logging.getLogger("hscdb.run")
 _subject: ContextVar[str] = ContextVar("subject", default="")
-_speaker: list[str] = []  # the hscPipe command whose lines are imitated
+_SPEAKER = "HSCDB_SPEAK_AS"  # the hscPipe command whose lines are imitated; in the environment, for workers have it too
 _LEVELS = {"trace": 10, "debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40, "fatal": 50}
 
 
@@ -32,21 +33,25 @@ def subject(text: str) -> Iterator[None]:
 
 def speak_as(name: str) -> None:
     """Let all lines begin as those of an hscPipe command do, `makeDiscreteSkyMap INFO: `; "" ends that."""
-    _speaker[:] = [name] if name else []
+    if name:
+        os.environ[_SPEAKER] = name
+    else:
+        os.environ.pop(_SPEAKER, None)
 
 
 class _Format(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line: time, subject, message; level in words above INFO."""
-        if _speaker:
+        where = f" ({record.pathname}:{record.lineno})" if getattr(self, "is_long", False) else ""
+        speaker = os.environ.get(_SPEAKER)
+        if speaker:
             level = {"WARNING": "WARN", "CRITICAL": "FATAL"}.get(record.levelname, record.levelname)
             about = _subject.get().removesuffix(" repository").partition(" ")[2]
-            line = f"{_speaker[0]} {level}: {about}{': ' if about else ''}{record.getMessage()}"
+            line = f"{speaker} {level}: {about}{': ' if about else ''}{record.getMessage()}{where}"
             return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         about = _subject.get() or record.name.removeprefix("hscdb.")
         level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
-        where = f" ({record.pathname}:{record.lineno})" if getattr(self, "is_long", False) else ""
         line = f"{clock} {about}  {level}{record.getMessage()}{where}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 

@@ -46,8 +46,11 @@ class _Format(logging.Formatter):
         speaker = os.environ.get(_SPEAKER)
         if speaker:
             level = {"WARNING": "WARN", "CRITICAL": "FATAL"}.get(record.levelname, record.levelname)
-            about = _subject.get().removesuffix(" repository").partition(" ")[2]
-            line = f"{speaker} {level}: {about}{': ' if about else ''}{record.getMessage()}{where}"
+            stage, _, about = _subject.get().partition(" ")
+            if about in ("", "repository"):
+                line = f"{speaker} {level}: {record.getMessage()}{where}"
+            else:
+                line = f"{speaker}.{stage} {level}: {about}: {record.getMessage()}{where}"
             return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         about = _subject.get() or record.name.removeprefix("hscdb.")

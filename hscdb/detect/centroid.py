@@ -64,23 +64,23 @@ def _covariance(variance, mask, reject, space, sky_variance, photon, flux, ix, i
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
-def fit_star(image, variance, mask, reject, stamp, sky_variance, photon, x, y, half, shift_max, space, result):
+def fit_star(image, variance, mask, reject, stamp, sky_variance, photon, x, y, half, shift_max, result):
     """Fit flux and position of a star near (x, y) by Gauss-Newton.
 
     Minimise sum (image - F P(x, y))^2 / (sky_variance + photon F P) over the inner (2 half + 1)^2 pixels. The weights
     follow the model, not the data: weights from noisy pixels would pull the flux down. Pixels with a bit of `reject`
     are left out while half of the PSF's square remains.
     stamp   : (n, n) PSF here, sum 1.  photon : variance per unit of flux in a pixel (1 for electrons).
-    space   : (5, m, m) workspace, m >= 2 half + 1 + 2 HALF.
     result  : x, y, flux, var x, var y, cov xy, var flux (covariance with the variance plane), steps.
     Returns 0 = good, 1 = did not converge or ran away, 2 = no pixels.
     """
     ny, nx = image.shape
     m = 2 * half + 1
-    value = space[0, :m, :m]
-    slope_x = space[1, :m, :m]
-    slope_y = space[2, :m, :m]
-    scratch = space[3:5]
+    space = np.empty((3, m, m))
+    value = space[0]
+    slope_x = space[1]
+    slope_y = space[2]
+    scratch = np.empty((2, m + 2 * HALF, m))
     a = np.empty((3, 3))
     b = np.empty(3)
     step = np.empty(3)
@@ -157,9 +157,3 @@ def fit_star(image, variance, mask, reject, stamp, sky_variance, photon, x, y, h
     result[7] = turn
     _covariance(variance, mask, 0 if use_all else reject, space, sky_variance, photon, flux, ix, iy, half, a, result)
     return status
-
-
-def workspace(half: int) -> np.ndarray:
-    """A workspace (5, m, m) for `fit_star` with this half size."""
-    m = 2 * half + 1 + 2 * HALF
-    return np.zeros((5, m, m))

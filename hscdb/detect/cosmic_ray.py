@@ -115,17 +115,16 @@ def _spread(data, variance, mask, spoilt, n_sigma, ratios, n_pass, state, index,
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _group(data, mask, state, index, value, n, sum_min, set_bits):
+def _group(data, mask, state, index, order, value, n, sum_min, set_bits):
     """Join hits that touch; drop (and restore) those of too little charge; mask and fill the others.
 
+    order : of index[:n], ascending.
     Returns the number of cosmic rays.
     """
     ny, nx = data.shape
     for k in range(n):  # the final values: from neighbours that are all known now
         data[index[k] // nx, index[k] % nx] = _replace(data, state, index[k] // nx, index[k] % nx)
     where = np.empty(n, np.int64)
-    order = np.argsort(index[:n])
-    ordered = index[:n][order]
     stack = np.empty(n, np.int64)
     n_ray = 0
     for start in range(n):
@@ -153,7 +152,15 @@ def _group(data, mask, state, index, value, n, sum_min, set_bits):
                     if 0 <= jj < ny and 0 <= ii < nx and state[jj, ii] == 1:
                         state[jj, ii] = 2
                         top += 1
-                        stack[top] = order[np.searchsorted(ordered, jj * nx + ii)]
+                        low = 0
+                        high = n
+                        while high - low > 1:
+                            middle = (low + high) // 2
+                            if index[order[middle]] <= jj * nx + ii:
+                                low = middle
+                            else:
+                                high = middle
+                        stack[top] = order[low]
         if total >= sum_min:
             n_ray += 1
             for t in range(n_member):
@@ -197,4 +204,5 @@ def remove(
     index, value = np.empty(room, np.int64), np.empty(room, np.float32)
     n = _seek(data, variance, mask, SPOILT, n_sigma, c1, ratios, state, index, value)
     n = _spread(data, variance, mask, SPOILT, n_sigma, ratios, n_grow, state, index, value, n)
-    return int(_group(data, mask, state, index, value, n, sum_min, int(planes.word("CR", "INTRP"))))
+    order = np.argsort(index[:n])
+    return int(_group(data, mask, state, index, order, value, n, sum_min, int(planes.word("CR", "INTRP"))))

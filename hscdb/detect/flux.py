@@ -132,11 +132,11 @@ def kron(image, variance, x, y, ixx, iyy, ixy, radius_min, result):
     a = iyy / det
     b = ixx / det
     c = -ixy / det
-    _ellipse_sums(image, variance, x, y, a, b, c, scale, min(KRON_SIGMA * scale, KRON_LARGEST), True, sums)
+    _ellipse_sums(image, variance, x, y, a, b, c, scale, min(KRON_SIGMA * scale, KRON_LARGEST), np.bool_(True), sums)
     good = sums[0] > 0.0 and sums[1] > 0.0
     radius = sums[1] / sums[0] if good else radius_min
     radius = min(max(radius, radius_min), KRON_LARGEST / KRON_FACTOR)
-    _ellipse_sums(image, variance, x, y, a, b, c, scale, KRON_FACTOR * radius, False, sums)
+    _ellipse_sums(image, variance, x, y, a, b, c, scale, KRON_FACTOR * radius, np.bool_(False), sums)
     result[0] = sums[0]
     result[1] = np.sqrt(sums[2])
     result[2] = radius

@@ -7,7 +7,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from hscdb.detect.centroid import fit_star, workspace
+from hscdb.detect.centroid import fit_star
 from hscdb.detect.deblend import Children
 from hscdb.detect.flux import annulus, circles, kron
 from hscdb.image import flags as bits
@@ -147,7 +147,7 @@ def _around(mask, x, y, reach):
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _measure(image, clean, variance, mask, basin, blend_of, kinds, keys, xs, ys, boxes, start, share, coefficient,
-             order, psf_moments, sky_sigma, photon, radii, half_core, sky_bad, space, out, aper, aper_err, words, flags,
+             order, psf_moments, sky_sigma, photon, radii, half_core, sky_bad, out, aper, aper_err, words, flags,
              n_pixel):  # fmt: skip
     ny, nx = image.shape
     m = coefficient.shape[1]
@@ -163,9 +163,10 @@ def _measure(image, clean, variance, mask, basin, blend_of, kinds, keys, xs, ys,
     pair = np.empty(2)
     ellipse = np.empty(3)
     ring = np.empty(20000, np.float32)
+    reach, put = np.int64(50), np.bool_(True)  # cast: numba compiles a callee anew for every constant it is given
     for k in range(len(xs)):
         kind = kinds[k]
-        word, n, peak = _insert(clean, image, mask, basin, blend_of, kind, keys[k], boxes[k], start, share, True)
+        word, n, peak = _insert(clean, image, mask, basin, blend_of, kind, keys[k], boxes[k], start, share, put)
         flag = 0
         out[k, :] = np.nan
         n_pixel[k] = n
@@ -177,10 +178,9 @@ def _measure(image, clean, variance, mask, basin, blend_of, kinds, keys, xs, ys,
         fill_terms(xs[k], ys[k], order, nx, ny, term)
         fill_stamp(coefficient, term, stamp)
         sky2 = sky_sigma[k] ** 2
-        status = fit_star(clean, variance, mask, REJECT, stamp, sky2, photon, xs[k], ys[k], half_core,
-                          max(2.0, 1.5 * sigma), space, place)  # fmt: skip
-        x = xs[k]
-        y = ys[k]
+        status = fit_star(clean, variance, mask, np.int64(REJECT), stamp, sky2, photon, xs[k], ys[k], half_core,
+                          max(2.0, 1.5 * sigma), place)  # fmt: skip
+        x, y = xs[k], ys[k]
         if status == 0:
             x = place[0]
             y = place[1]
@@ -191,9 +191,9 @@ def _measure(image, clean, variance, mask, basin, blend_of, kinds, keys, xs, ys,
             flag |= CENTROID_BAD
         out[k, 0] = x
         out[k, 1] = y
-        around, off = _around(mask, x, y, 3)
+        around, off = _around(mask, x, y, np.int64(3))
         words[k, 0] = word
-        words[k, 1], _ = _around(mask, x, y, 1)
+        words[k, 1], _ = _around(mask, x, y, np.int64(1))
         words[k, 2] = around
         if off:
             flag |= EDGE
@@ -213,19 +213,19 @@ def _measure(image, clean, variance, mask, basin, blend_of, kinds, keys, xs, ys,
             flag |= PSF_FLUX_BAD
             snr = 0.0
         # adaptive moments and Gaussian flux
-        if adapt(clean, x, y, sigma, 50, max(2.0, sigma), moments):
+        if adapt(clean, x, y, sigma, reach, max(2.0, sigma), moments):
             out[k, 5] = moments[2]
             out[k, 6] = moments[3]
             out[k, 7] = moments[4]
-            weighted_sums(clean, moments[0], moments[1], moments[2], moments[3], moments[4], 50, sums)
+            weighted_sums(clean, moments[0], moments[1], moments[2], moments[3], moments[4], reach, sums)
             child = sums[0]
             out[k, 10] = 2.0 * child
-            weighted_sums(image, moments[0], moments[1], moments[2], moments[3], moments[4], 50, sums)
+            weighted_sums(image, moments[0], moments[1], moments[2], moments[3], moments[4], reach, sums)
             if sums[0] > 0.0:
                 out[k, 15] = 1.0 - child / sums[0]
             # w^2 is a Gaussian of half the covariance
             weighted_sums(variance, moments[0], moments[1], 0.5 * moments[2], 0.5 * moments[3], 0.5 * moments[4],
-                          50, sums)  # fmt: skip
+                          reach, sums)  # fmt: skip
             out[k, 11] = 2.0 * np.sqrt(max(sums[0], 0.0))
             if status == 0 and snr > 10.0:
                 # a broad source has a flatter top: its place is as much less certain
@@ -249,7 +249,7 @@ def _measure(image, clean, variance, mask, basin, blend_of, kinds, keys, xs, ys,
             flag |= APER_FLUX_BAD
         out[k, 16] = annulus(image, mask, sky_bad, basin, x, y, 7.0 * sigma, 15.0 * sigma, ring)
         flags[k] = flag
-        _insert(clean, image, mask, basin, blend_of, kind, keys[k], boxes[k], start, share, False)
+        _insert(clean, image, mask, basin, blend_of, kind, keys[k], boxes[k], start, share, not put)
 
 
 def pixel_flags(words: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -294,7 +294,7 @@ def measure(
     _measure(
         image, clean, variance, mask, basin, blend_of, targets.kind, targets.key, targets.x, targets.y, targets.box,
         children.start, children.share, psf.coefficient, psf.order, targets.psf_moments, targets.sky_sigma, photon,
-        np.array(RADII), half_core, sky_bad, workspace(half_core), out, aper, aper_err, words, flags, n_pixel,
+        np.array(RADII), half_core, sky_bad, out, aper, aper_err, words, flags, n_pixel,
     )  # fmt: skip
     result: dict[str, npt.NDArray[Any]] = {name: out[:, k] for k, name in enumerate(COLUMNS)}
     return result | {"aper": aper, "aper_err": aper_err, "flags": flags | pixel_flags(words), "n_pixel": n_pixel}

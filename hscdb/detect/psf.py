@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from hscdb.detect.centroid import fit_star, workspace
+from hscdb.detect.centroid import fit_star
 from hscdb.image import mask as planes
 from hscdb.image import moments
 from hscdb.image.psf import Psf, gaussian, n_term, terms
@@ -38,8 +38,8 @@ class PsfStars:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _residuals(image, variance, mask, reject, stamps, sky_variance, photon, model_error, place, half_core, space, out,
-               centred, fitted):  # fmt: skip
+def _residuals(image, variance, mask, reject, stamps, sky_variance, photon, model_error, place, half_core, out, centred,
+               fitted):  # fmt: skip
     """Residual of every star from its PSF, moved back to the stamp's centre, over the star's flux.
 
     place   : (n, 3) x, y, flux; refitted if fitted, else taken as given (first turn).
@@ -59,7 +59,7 @@ def _residuals(image, variance, mask, reject, stamps, sky_variance, photon, mode
         if fitted:
             status = fit_star(
                 image, variance, mask, reject, stamps[k], sky_variance, photon, place[k, 0], place[k, 1],
-                half_core, 2.0, space, result,
+                half_core, 2.0, result,
             )  # fmt: skip
             if status != 0:
                 out[k] = np.nan
@@ -167,14 +167,13 @@ def fit(
     place = place.copy()
     rejected = np.zeros(n_star, np.bool_)
     half_core = min(half, int(np.ceil(3.0 * sigma)))
-    space = workspace(half_core)
     chi2, centred = np.full(n_star, np.nan), np.zeros((n_star, size, size))
     psf = gaussian(sigma, shape, half)
     for turn in range(n_turn + 1):
         stamps = psf.at_many(place[:, 0], place[:, 1])
         _residuals(
-            image, variance, mask, REJECT, stamps, sky_variance, photon, MODEL_ERROR, place, half_core, space, chi2,
-            centred, turn > 0,
+            image, variance, mask, REJECT, stamps, sky_variance, photon, MODEL_ERROR, place, half_core, chi2, centred,
+            turn > 0,
         )  # fmt: skip
         rejected = _outliers(chi2, is_reserved, rejected, turn)
         used = ~is_reserved & ~rejected

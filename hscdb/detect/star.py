@@ -58,9 +58,8 @@ def _measure(image, mask, blemish, x, y, sigma, half, radius, out, clean):
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _lonely(x, y, height, radius, part, clean):
-    """Mark as not clean those with a neighbour of more than `part` of their height within `radius`."""
-    order = np.argsort(y)
+def _lonely(x, y, order, height, radius, part, clean):
+    """Mark as not clean those with a neighbour of more than `part` of their height within `radius`; order: by y."""
     n = len(x)
     for a in range(n):
         k = order[a]
@@ -91,7 +90,7 @@ def measure(
     """
     bright = np.flatnonzero(height >= snr_min)
     lonely = np.ones(len(x), np.bool_)
-    _lonely(x, y, height, radius, NEIGHBOR_PART, lonely)
+    _lonely(x, y, np.argsort(y, kind="stable"), height, radius, NEIGHBOR_PART, lonely)
     out, clean = np.empty((len(bright), 6)), np.empty(len(bright), np.bool_)
     _measure(image, mask, BLEMISH, x[bright], y[bright], sigma, 3 * radius, radius // 2 + 1, out, clean)
     ixx, iyy, ixy = out[:, 2], out[:, 3], out[:, 4]

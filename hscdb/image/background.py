@@ -86,6 +86,39 @@ def _scale(x: npt.ArrayLike, n: int) -> npt.NDArray[np.float64]:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
+def _middle(some):
+    """Median of an array, which is reordered: Hoare's selection (numba's np.median takes seconds to compile)."""
+    n = len(some)
+    k = n // 2
+    left = 0
+    right = n - 1
+    while left < right:
+        pivot = some[k]
+        i = left
+        j = right
+        while i <= j:
+            while some[i] < pivot:
+                i += 1
+            while some[j] > pivot:
+                j -= 1
+            if i <= j:
+                some[i], some[j] = some[j], some[i]
+                i += 1
+                j -= 1
+        if j < k:
+            left = i
+        if i > k:
+            right = j
+    upper = np.float64(some[k])
+    if n % 2 == 1:
+        return upper
+    lower = some[0]
+    for i in range(1, k):
+        lower = max(lower, some[i])
+    return 0.5 * (np.float64(lower) + upper)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _bins(data, mask, bad, edge_y, edge_x, clip, n_iteration, mean, sigma, n_pixel):
     longest = (edge_y[1:] - edge_y[:-1]).max() * (edge_x[1:] - edge_x[:-1]).max()
     values = np.empty(longest, np.float32)
@@ -103,8 +136,10 @@ def _bins(data, mask, bad, edge_y, edge_x, clip, n_iteration, mean, sigma, n_pix
                 sigma[q, p] = np.nan
                 continue
             some = values[: n : max(1, n // 2000)].copy()  # enough to start the clipping from
-            center = np.median(some)
-            spread = 1.4826 * np.median(np.abs(some - center))
+            center = _middle(some)
+            for k in range(len(some)):
+                some[k] = abs(some[k] - np.float32(center))
+            spread = 1.4826 * _middle(some)
             for _ in range(n_iteration):
                 low = center - clip * spread
                 high = center + clip * spread

@@ -131,5 +131,5 @@ def stamp_moments(stamps: npt.NDArray[np.floating], sigma: float = 1.8) -> npt.N
     Returns (m, 5): x, y (from the stamp's corner), ixx, iyy, ixy; NaN where they do not converge.
     """
     out = np.empty((len(stamps), 5))
-    _adapt_many(np.ascontiguousarray(stamps, dtype=np.float64), sigma, out)
+    _adapt_many(np.ascontiguousarray(stamps, dtype=np.float32), sigma, out)
     return out

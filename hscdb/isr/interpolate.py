@@ -106,7 +106,7 @@ def _fill(
     ny, nx = image.shape
     for y in range(ny):
         row, spread, bits = image[y], variance[y], mask[y]
-        x = 0
+        x = np.int64(0)
         while x < nx:
             word = bits[x]
             if _is_good(word):

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hscdb.butler import dataid, read, target
 from hscdb.butler.camera import CameraView
 from hscdb.butler.dataref import ButlerSubset, DataRef
@@ -199,14 +201,15 @@ class Butler:
 
     def _ids(self, wanted: Target, ids: dict[str, Any]) -> list[dict[str, Any]]:
         frames = self.registry.frames(ids, None if wanted.dataset == "raw" else "science")
+        found = dataid.of_rows(frames)
         if not wanted.has_tract:
-            return [dataid.of_row(row) for row in frames]
-        by_frame = {(int(row["visit"]), int(row["ccd"])): row for row in frames}
+            return found
+        by_frame = {(each["visit"], each["ccd"]): each for each in found}
         tract = ids.get("tract")
         wanted_tracts = tract if isinstance(tract, list) else None if tract is None else [tract]
         rows = self.registry.products(wanted, {})
         return [
-            dataid.of_row(by_frame[int(row["visit"]), int(row["ccd"])], int(row["tract"]))
+            by_frame[int(row["visit"]), int(row["ccd"])] | {"tract": int(row["tract"])}
             for row in rows
             if (int(row["visit"]), int(row["ccd"])) in by_frame
             and not row["is_swept"]
@@ -217,7 +220,8 @@ class Butler:
         """The DataRef of a dataId that fits one frame; a tract is kept."""
         ids = dataid.merged(dataId, keys)
         row = self.registry.frame({key: entry for key, entry in ids.items() if key != "tract"}, datasetType)
-        return DataRef(self, datasetType, dataid.of_row(row, ids.get("tract")))
+        tract = {"tract": ids["tract"]} if "tract" in ids else {}
+        return DataRef(self, datasetType, dataid.of_rows(np.array([row], row.dtype))[0] | tract)
 
     def queryMetadata(
         self, datasetType: str, format: str | Sequence[str] | None = None, dataId: Any = None, *more: Any, **keys: Any

@@ -60,17 +60,17 @@ def _word(content: Any) -> str:
     return content.isoformat() if isinstance(content, date) else str(content)
 
 
-def of_row(row: Any, tract: int | None = None) -> dict[str, Any]:
-    """hscPipe's dataId of a row of sql/butler/read_frames."""
-    found: dict[str, Any] = {}
-    for key, column in COLUMNS.items():
-        content = row[column]
-        if content is None or key == "dataType":
-            continue
-        found[key] = _word(content) if isinstance(content, date) else TYPES[key](content)
-    if tract is not None:
-        found["tract"] = tract
-    return found
+def of_rows(rows: Any) -> list[dict[str, Any]]:
+    """hscPipe's dataIds of the rows of sql/butler/read_frames; column by column, for there may be 1e5."""
+    keys = [key for key in COLUMNS if key != "dataType"]
+    columns = [
+        [None if entry is None else entry.isoformat() for entry in entries] if key in ("dateObs", "taiObs") else entries
+        for key, entries in ((key, rows[COLUMNS[key]].tolist()) for key in keys)
+    ]
+    return [
+        {key: entry for key, entry in zip(keys, entries, strict=True) if entry is not None}
+        for entries in zip(*columns, strict=True)
+    ]
 
 
 def describe(ids: Mapping[str, Any]) -> str:

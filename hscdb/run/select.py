@@ -55,6 +55,9 @@ ALIASES: dict[str, str] = {
 }
 
 
+_BACK = {ours: theirs for theirs, ours in ALIASES.items() if theirs not in ("detector", "exposure", "physical_filter")}
+
+
 @dataclass(frozen=True)
 class Selection:
     """What the user asked for.
@@ -201,8 +204,5 @@ def _words(values: list[Any]) -> str:
 
 def data_id_line(row: Mapping[str, Any]) -> str:
     """The line `--show data` prints for a unit, in hscPipe's form and with hscPipe's key names."""
-    back = {
-        ours: theirs for theirs, ours in ALIASES.items() if theirs not in ("detector", "exposure", "physical_filter")
-    }
-    shown = {back.get(key, key): str(value) if isinstance(value, date) else value for key, value in row.items()}
+    shown = {_BACK.get(key, key): str(value) if isinstance(value, date) else value for key, value in row.items()}
     return f"id dataRef.dataId = {shown!r}"

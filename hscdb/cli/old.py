@@ -142,7 +142,7 @@ def translate(name: str, words: Sequence[str]) -> Plan:
     kind, word = WAYS[name]
     args = parser(name).parse_intermixed_args(list(words))
     if kind == "none":
-        raise ConfigError(f"{name}: {HEIRS[name][1]}.", code="not_here")
+        raise ConfigError(f"{HEIRS[name][1]}.", code="not_here")
     plan = Plan(_input(args.repository), ids=args.id or [])
     plan.notes += list(dict.fromkeys(args.pointless or []))
     plan.notes += [f"{o}: {why}" for o, (_, why) in _POINTLESS.items() if getattr(args, _place(o), None) is not None]

@@ -10,7 +10,8 @@ the result is a plain TAN-SIP again. Minimised: the sum over pairs of
     |place - reference|^2 / (centroid^2 + reference^2 + floor^2),
 
 linear in the coefficients, with pairs beyond `n_sigma` left out (hscPipe's FitTanSipWcs: order 3, 3 sigma, 3 rounds)
-and those of reserved stars, as long as twice the number a fit needs are left: they judge it, and the joint fit after it.
+and those of reserved stars, as long as twice the number a fit needs are left: they judge it, and the joint fit after
+it.
 """
 
 from dataclasses import dataclass, replace

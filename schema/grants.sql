@@ -33,7 +33,9 @@ BEGIN
             skymap, tract, patch, frame_tract, frame_patch, star, star_member, star_ref,
             wcs_solution, flux_scale, mosaic_solution, mosaic_visit, mosaic_ccd, star_solution, star_residual,
             calibrated_source, qa_metric, schema_version,
-            column_doc, frame_info, progress
+            column_doc, frame_info, progress, source_info, source_calibrated, star_summary, master_choice,
+            hsc_star, hsc_frame, hsc_skymap, lsst_visit, lsst_visit_detector, lsst_source,
+            bi_frame, bi_visit, bi_night, bi_task
         TO hscdb_reader;
     END IF;
 END $$;

@@ -1,0 +1,100 @@
+-- An example of each function that people call. A test runs them all, and fails for a function without one.
+CREATE OR REPLACE FUNCTION sky_examples() RETURNS TABLE (name text, example text)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 100
+    AS $$
+VALUES
+    ('q3c_version', 'SELECT q3c_version()'),
+    ('q3c_ang2ipix', 'SELECT q3c_ang2ipix(ra, dec), count(*) FROM ref_star GROUP BY 1'),
+    ('q3c_ipix2ang', 'SELECT q3c_ipix2ang(2017612633061982208)'),
+    ('q3c_pixarea', 'SELECT q3c_pixarea(q3c_ang2ipix(150.1, 2.2), 20)'),
+    ('q3c_ipixcenter', 'SELECT q3c_ipixcenter(ra, dec, 18), count(*) FROM ref_star GROUP BY 1'),
+    ('q3c_dist', 'SELECT q3c_dist(150.1, 2.2, 150.2, 2.3) * 3600'),
+    ('q3c_sindist', 'SELECT q3c_sindist(150.1, 2.2, 150.2, 2.3)'),
+    ('q3c_dist_pm', 'SELECT q3c_dist_pm(150.1, 2.2, 120, -30, 1, 2016.0, 150.2, 2.3, 2024.5)'),
+    ('q3c_sindist_pm', 'SELECT q3c_sindist_pm(150.1, 2.2, 120, -30, 1, 2016.0, 150.2, 2.3, 2024.5)'),
+    ('q3c_radial_query', 'SELECT * FROM ref_star WHERE q3c_radial_query(ra, dec, 150.1, 2.2, 0.1)'),
+    ('q3c_join', 'SELECT s.star_id, r.ref_id FROM star AS s JOIN ref_star AS r ON q3c_join(s.ra, s.dec, r.ra, r.dec, 1.0 / 3600)'),
+    ('q3c_join_pm', 'SELECT r.ref_id, s.star_id FROM ref_star AS r JOIN star AS s ON q3c_join_pm(r.ra, r.dec, r.pm_ra_mas_yr, r.pm_dec_mas_yr, 1, 2016.0, s.ra, s.dec, 2020.0, 10, 1.0 / 3600)'),
+    ('q3c_ellipse_query', 'SELECT * FROM star WHERE q3c_ellipse_query(ra, dec, 150.1, 2.2, 0.1, 0.5, 30)'),
+    ('q3c_ellipse_join', 'SELECT v.visit, s.star_id FROM visit AS v JOIN star AS s ON q3c_ellipse_join(v.ra, v.dec, s.ra, s.dec, 0.1, 0.5, 30)'),
+    ('q3c_in_ellipse', 'SELECT q3c_in_ellipse(150.1, 2.25, 150.1, 2.2, 0.1, 0.5, 30)'),
+    ('q3c_poly_query', 'SELECT * FROM star WHERE q3c_poly_query(ra, dec, ARRAY[150, 2, 151, 2, 150.5, 3])'),
+    ('q3c_in_poly', 'SELECT q3c_in_poly(150.5, 2.3, ARRAY[150, 2, 151, 2, 150.5, 3])'),
+    ('xmatch', 'SELECT * FROM xmatch(''star'', ''ref_star'', 1.0, ''best'')'),
+    ('xmatch_moving', 'SELECT * FROM xmatch_moving(''ref_star'', ''source_info'', 1.0, ''mutual'', right_key => ''source_id'')'),
+    ('conesearch', 'SELECT * FROM star WHERE coneSearch(ra, dec, 150.1, 2.2, 60)'),
+    ('boxsearch', 'SELECT * FROM star WHERE boxSearch(ra, dec, 150.0, 150.2, 2.1, 2.3)'),
+    ('polygonsearch', 'SELECT * FROM star WHERE polygonSearch(ra, dec, ARRAY[150, 2, 151, 2, 150.5, 3])'),
+    ('tractsearch', 'SELECT tractSearch(42836806914539521, 9740, 9741)'),
+    ('radec_to_coord', 'SELECT radec_to_coord(150.1, 2.2)'),
+    ('coord_to_ra', 'SELECT coord_to_ra(coord) FROM hsc_star'),
+    ('coord_to_dec', 'SELECT coord_to_dec(coord) FROM hsc_star'),
+    ('tract_from_object_id', 'SELECT tract_from_object_id(42836806914539521)'),
+    ('patch_from_object_id', 'SELECT patch_from_object_id(42836806914539521)'),
+    ('patch_s_from_object_id', 'SELECT patch_s_from_object_id(42836806914539521)'),
+    ('skymap_from_object_id', 'SELECT skymap_from_object_id(42836806914539521)'),
+    ('sky_to_pixel', 'SELECT skymap_id, (sky_to_pixel(wcs, 150.1, 2.2)).* FROM hsc_skymap'),
+    ('pixel_to_sky', 'SELECT skymap_id, (pixel_to_sky(wcs, 1000, 2000)).* FROM hsc_skymap'),
+    ('patch_contains', 'SELECT skymap_id FROM hsc_skymap WHERE patch_contains(patch_area, wcs, 150.1, 2.2)'),
+    ('tract_wcs', 'SELECT t.tract, tract_wcs(t) FROM tract AS t'),
+    ('hms2deg', 'SELECT hms2deg(''10:00:24.0'')'),
+    ('dms2deg', 'SELECT dms2deg(''-05:10:20.5'')'),
+    ('deg2hms', 'SELECT deg2hms(150.1)'),
+    ('deg2dms', 'SELECT deg2dms(-5.17)'),
+    ('skewness', 'SELECT skewness(mag_after_mmag) FROM star_residual'),
+    ('kurtosis', 'SELECT kurtosis(mag_after_mmag) FROM star_residual'),
+    ('weighted_mean', 'SELECT star_id, weighted_mean(mag, 1 / (mag_err * mag_err)) FROM star_residual GROUP BY star_id'),
+    ('avg', 'SELECT star_id, avg(mag, CAST(mag_err AS double precision)) FROM star_residual GROUP BY star_id'),
+    ('chi2_per_freedom', 'SELECT star_id, chi2_per_freedom(mag, mag_err) FROM star_residual GROUP BY star_id'),
+    ('sample', 'SELECT * FROM ref_star WHERE sample(ref_id, 1.0)'),
+    ('njy_to_abmag', 'SELECT njy_to_abmag(flux_njy) FROM star'),
+    ('njy_to_abmag_err', 'SELECT njy_to_abmag_err(flux_njy, flux_njy_err) FROM ref_flux'),
+    ('abmag_to_njy', 'SELECT abmag_to_njy(22.5)'),
+    ('njy_to_asinhmag', 'SELECT njy_to_asinhmag(-3.0, 10.0)'),
+    ('mask_names', 'SELECT mask_names(5)'),
+    ('mask_bits', 'SELECT mask_bits(''SAT'', ''BAD'')'),
+    ('flag_names', 'SELECT flag_names(5)'),
+    ('flag_bits', 'SELECT flag_bits(''edge'')'),
+    ('fphotoflags', 'SELECT fPhotoFlags(''edge'')'),
+    ('fphotoflagsn', 'SELECT fPhotoFlagsN(5)'),
+    ('healpix_nest', 'SELECT healpix_nest(10, ra, dec), count(*) FROM ref_star GROUP BY 1'),
+    ('healpix_ring', 'SELECT healpix_ring(10, 150.1, 2.2)'),
+    ('healpix_center', 'SELECT (healpix_center(10, 12345)).*'),
+    ('ivo_healpix_index', 'SELECT ivo_healpix_index(10, 150.1, 2.2)'),
+    ('ivo_healpix_center', 'SELECT (ivo_healpix_center(12345, 10)).*'),
+    ('ccd_search', 'SELECT * FROM ccd_search(150.1, 2.2)'),
+    ('visit_search', 'SELECT * FROM visit_search(150.1, 2.2)'),
+    ('patch_search', 'SELECT * FROM patch_search(150.1, 2.2)'),
+    ('lightcurve', 'SELECT * FROM lightcurve(150.1, 2.2, 1.0)'),
+    ('frame_to_sky', 'SELECT w.visit, w.ccd, (frame_to_sky(w, 1024, 2048)).* FROM wcs_solution AS w'),
+    ('sky_to_frame', 'SELECT w.visit, w.ccd, (sky_to_frame(w, 150.1, 2.2)).* FROM wcs_solution AS w'),
+    ('frame_flux_factor', 'SELECT f.visit, f.ccd, frame_flux_factor(f, f.jacobian_area_deg2, 1024, 2048) FROM flux_scale AS f'),
+    ('fdistancearcmineq', 'SELECT fDistanceArcMinEq(150.1, 2.2, 150.2, 2.3)'),
+    ('fgetnearbyobjeq', 'SELECT * FROM fGetNearbyObjEq(150.1, 2.2, 1.0)'),
+    ('fgetnearestobjeq', 'SELECT * FROM fGetNearestObjEq(150.1, 2.2, 1.0)'),
+    ('fgetnearestobjideq', 'SELECT fGetNearestObjIdEq(150.1, 2.2, 1.0)'),
+    ('fgetobjfromrect', 'SELECT * FROM fGetObjFromRect(150.0, 150.2, 2.1, 2.3)'),
+    ('fgetobjfromrecteq', 'SELECT * FROM fGetObjFromRectEq(150.0, 2.1, 150.2, 2.3)'),
+    ('fgetnearbyframeeq', 'SELECT * FROM fGetNearbyFrameEq(150.1, 2.2, 30.0)'),
+    ('star_lot', 'SELECT count(*) FILTER (WHERE star_lot(ra, dec) < 100) FROM star'),
+    ('provenance', 'SELECT * FROM provenance(''calexp'', 902798, 50)'),
+    ('run_chain', 'SELECT r.name, c.* FROM run AS r CROSS JOIN LATERAL run_chain(r.run_id) AS c'),
+    ('done_task', 'SELECT * FROM done_task((SELECT max(run_id) FROM run), ''calibrate'')'),
+    ('help', 'SELECT * FROM help(''q3c%'')')
+    $$;
+COMMENT ON FUNCTION sky_examples() IS 'Examples of the functions that people call';
+
+CREATE OR REPLACE FUNCTION help(pattern text DEFAULT '%')
+    RETURNS TABLE (name text, arguments text, result text, meaning text, example text)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
+    AS $$
+SELECT CAST(p.proname AS text), pg_get_function_arguments(p.oid), COALESCE(pg_get_function_result(p.oid), 'aggregate'),
+       obj_description(p.oid, 'pg_proc'), e.example
+  FROM pg_proc AS p
+  LEFT JOIN sky_examples() AS e ON e.name = p.proname
+ WHERE p.pronamespace = CAST(current_schema() AS regnamespace)
+   AND p.proname ILIKE pattern
+   AND (e.example IS NOT NULL OR pattern <> '%')
+ ORDER BY p.proname, 2
+    $$;
+COMMENT ON FUNCTION help(text) IS 'The functions of this database whose name is like a pattern: arguments, result, meaning and an example; without a pattern those that people call';

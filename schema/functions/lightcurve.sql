@@ -1,0 +1,56 @@
+-- Every detection of a star, in time. By the joint solution where there is one (star_residual), else by the first
+-- calibration of its frame (source_sky).
+CREATE OR REPLACE FUNCTION lightcurve(p_match_task_id bigint, p_star_id bigint)
+    RETURNS TABLE (star_id bigint, visit bigint, ccd integer, source_id bigint, filter text, obs_start timestamptz,
+                   obs_mjd double precision, ra double precision, "dec" double precision, mag double precision,
+                   mag_err double precision, is_joint boolean, is_used boolean)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
+    SET search_path FROM CURRENT
+    AS $$
+SELECT m.star_id, m.visit, m.ccd, m.source_id, v.filter, v.obs_start, v.obs_mjd,
+       COALESCE(r.ra, s.ra), COALESCE(r."dec", s."dec"),
+       COALESCE(r.mag, njy_to_abmag(s.flux_njy)),
+       COALESCE(r.mag_err, njy_to_abmag_err(s.flux_njy, s.flux_njy_err)),
+       r.mag IS NOT NULL, r.is_used_photometry
+  FROM star_member AS m
+  JOIN visit AS v ON v.visit = m.visit
+  JOIN task AS t ON t.task_id = m.task_id
+  LEFT JOIN LATERAL (SELECT n.task_id
+                       FROM task AS n
+                      WHERE n.stage = 'mosaic' AND n.status = 'done' AND n.tract = t.tract AND n.filter = t.filter
+                        AND t.run_id IN (SELECT c.run_id FROM run_chain(n.run_id) AS c)
+                      ORDER BY n.task_id DESC LIMIT 1) AS j ON true
+  LEFT JOIN LATERAL (SELECT * FROM star_residual AS n
+                      WHERE n.task_id = j.task_id AND n.star_id = m.star_id AND n.source_id = m.source_id) AS r ON true
+  LEFT JOIN LATERAL (SELECT p.* FROM run_chain(m.run_id) AS c
+                       JOIN source_sky AS p ON p.run_id = c.run_id AND p.visit = m.visit AND p.source_id = m.source_id
+                      ORDER BY c.depth LIMIT 1) AS s ON true
+ WHERE m.task_id = $1
+   AND m.star_id = $2
+ ORDER BY v.obs_mjd, m.visit, m.ccd
+    $$;
+COMMENT ON FUNCTION lightcurve(bigint, bigint)
+    IS 'Every detection of a star (star.task_id, star.star_id) in time: place [deg], AB magnitude [mag]';
+
+CREATE OR REPLACE FUNCTION lightcurve(
+    p_ra double precision, p_dec double precision, radius_arcsec double precision DEFAULT 1.0, p_run text DEFAULT NULL
+)
+    RETURNS TABLE (star_id bigint, visit bigint, ccd integer, source_id bigint, filter text, obs_start timestamptz,
+                   obs_mjd double precision, ra double precision, "dec" double precision, mag double precision,
+                   mag_err double precision, is_joint boolean, is_used boolean)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
+    SET search_path FROM CURRENT
+    AS $$
+SELECT l.*
+  FROM (SELECT DISTINCT ON (n.filter) n.task_id, n.star_id
+          FROM (SELECT s.task_id, s.star_id, s.filter, s.run_id, sky_sindist($1, $2, s.ra, s."dec") AS far
+                  FROM star AS s
+                 WHERE coneSearch(s.ra, s."dec", $1, $2, $3)) AS n
+         WHERE $4 IS NULL
+            OR n.run_id IN (SELECT c.run_id FROM run AS r CROSS JOIN LATERAL run_chain(r.run_id) AS c WHERE r.name = $4)
+         ORDER BY n.filter, n.run_id DESC, n.far, n.task_id DESC, n.star_id) AS n
+ CROSS JOIN LATERAL lightcurve(n.task_id, n.star_id) AS l
+ ORDER BY l.obs_mjd, l.visit, l.ccd
+    $$;
+COMMENT ON FUNCTION lightcurve(double precision, double precision, double precision, text)
+    IS 'Every detection, in all filters, of the star nearest to p_ra, p_dec [deg] within radius_arcsec [arcsec], of a run or of the newest';

@@ -65,7 +65,8 @@ def _residuals(image, variance, mask, reject, stamps, sky_variance, photon, mode
                 out[k] = np.nan
                 centred[k] = 0.0
                 continue
-            place[k, :] = result[:3]
+            for i in range(3):  # not slices: to compile the complaint about their shapes takes a second
+                place[k, i] = result[i]
         x = place[k, 0]
         y = place[k, 1]
         flux = place[k, 2]
@@ -97,7 +98,9 @@ def _residuals(image, variance, mask, reject, stamps, sky_variance, photon, mode
                 core[j + wide, i + wide] = r / flux
         out[k] = chi2 / max(n - 3, 1)
         shift_core(core, ix - x, iy - y, half, value, slope[0], slope[1], scratch)
-        centred[k] = value
+        for j in range(m):
+            for i in range(m):
+                centred[k, j, i] = value[j, i]
 
 
 def choose_order(snr: npt.NDArray[np.float64], order: int, n_pixel: int) -> int:

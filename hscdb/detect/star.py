@@ -47,7 +47,8 @@ def _measure(image, mask, blemish, x, y, sigma, half, radius, out, clean):
         if not adapt(image, float(x[k]), float(y[k]), sigma, half, 4.0, moments):
             continue
         weighted_sums(image, moments[0], moments[1], moments[2], moments[3], moments[4], half, sums)
-        out[k, :5] = moments
+        for i in range(5):
+            out[k, i] = moments[i]
         out[k, 5] = 2.0 * sums[0]
         good = True
         for j in range(y[k] - radius, y[k] + radius + 1):

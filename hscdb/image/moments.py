@@ -119,10 +119,9 @@ def _adapt_many(stamps, sigma, out):
     half = stamps.shape[1] // 2
     moments = np.empty(5)
     for k in range(stamps.shape[0]):
-        if adapt(stamps[k], half * 1.0, half * 1.0, sigma, half, 0.25 * half, moments):
-            out[k] = moments
-        else:
-            out[k] = np.nan
+        is_good = adapt(stamps[k], half * 1.0, half * 1.0, sigma, half, 0.25 * half, moments)
+        for i in range(5):
+            out[k, i] = moments[i] if is_good else np.nan
 
 
 def stamp_moments(stamps: npt.NDArray[np.floating], sigma: float = 1.8) -> npt.NDArray[np.float64]:

@@ -11,6 +11,8 @@ from typing import Any
 from hscdb.cli import options
 from hscdb.errors import ConfigError, InputError
 
+# PostgreSQL's JDBC driver where distributions put it (Debian: libpostgresql-jdbc-java)
+_JARS = ("/usr/share/java/postgresql.jar", "/usr/share/java/postgresql-jdbc.jar")
 _PORT = 5433  # where --tcp listens unless told otherwise: 5432 often is taken by another server
 
 
@@ -64,7 +66,7 @@ def connect(args: argparse.Namespace) -> int:
             return 0
         url = f"jdbc:postgresql://127.0.0.1:{server.port}/hscdb"
         print(f"TCP DSN  {server.dsn(tcp=True)}\nJDBC     {url}\nuser     hscdb\npassword {server.password()}")
-        jar = "postgresql.jar"
+        jar = next((path for path in _JARS if os.path.isfile(path)), "postgresql.jar")
         print(f"TOPCAT   topcat -classpath {jar} -Djdbc.drivers=org.postgresql.Driver")
         print(f"         then File > Load Table > SQL Query: {url}?user=hscdb, with the password above")
         source = f"{url}?user=hscdb&password={server.password()}#TABLE frame_info"

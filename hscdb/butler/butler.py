@@ -48,13 +48,16 @@ class Butler:
     rerun : name of the run, if root is REPO; may be left out where there is only one.
     calib : run with the masters [calib].
     dsn   : another server than the repository's own.
+    collections is rerun in the words of later butlers (of several, the first: a run knows what it builds on).
     inputs, outputs, mapperArgs are hscPipe's; the first stands for root, the others change nothing.
     """
 
     def __init__(
         self, root: Any = None, rerun: str | None = None, calib: str | None = None, dsn: str | None = None, *,
-        inputs: Any = None, outputs: Any = None, mapperArgs: Any = None,
+        collections: Any = None, inputs: Any = None, outputs: Any = None, mapperArgs: Any = None,
     ) -> None:  # fmt: skip
+        if collections:
+            rerun = collections if isinstance(collections, str) else str(next(iter(collections)))
         given = root if root is not None else inputs
         if isinstance(given, Mapping):
             given = given.get("root")

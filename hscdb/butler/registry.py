@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hscdb.butler import dataid
-from hscdb.butler.target import MASTERS, WRITERS, Target
+from hscdb.butler.target import MASTERS, WRITERS, Target, parse
 from hscdb.db.engine import transaction
 from hscdb.db.queries import query
 from hscdb.errors import ConfigError, InputError
@@ -18,6 +19,15 @@ from hscdb.run.rerun import existing, find_run, read_runs
 
 class NoResults(InputError, LookupError):  # noqa: N818  the name that scripts catch
     """What was asked for is not there."""
+
+
+@dataclass(frozen=True)
+class DatasetRef:
+    """A file that is there."""
+
+    datasetType: str
+    dataId: dict[str, Any]
+    path: str
 
 
 class Registry:
@@ -169,6 +179,29 @@ class Registry:
         if not path.exists():
             raise NoResults(f"{who}: the file {path} is gone. Make it again.", code="no_master")
         return path
+
+    def queryCollections(self) -> list[str]:
+        """The runs."""
+        return list(self.runs)
+
+    def queryDatasets(self, datasetType: str, dataId: Any = None, **keys: Any) -> list[DatasetRef]:
+        """The files of a product that are there and fit a dataId; keys may be left open."""
+        target = parse(datasetType)
+        if not target.is_product:
+            raise ConfigError(
+                f"butler: queryDatasets: {datasetType} is not made by a run. Take subset.", code="unknown_target"
+            )
+        rows = self.products(target, dataid.merged(dataId, keys))
+        wanted = [key for key in ("visit", "ccd", "tract", "filter") if key in names(target.dataset)]
+        return [
+            DatasetRef(
+                target.dataset,
+                {key: row[key] if key == "filter" else int(row[key]) for key in wanted},
+                str(self.repository.path / str(row["path"])),
+            )
+            for row in rows
+            if not row["is_swept"]
+        ]
 
     def path(self, target: Target, ids: Mapping[str, Any]) -> Path:
         """The file of anything that has one."""

@@ -50,6 +50,9 @@ def known() -> list[str]:
 def parse(text: str) -> Target:
     """`calexp`, `calexp_md`, ... ConfigError `unknown_target`, with the nearest."""
     datasets = set(known())
+    base, dot, component = text.partition(".")
+    if dot and base in datasets:  # calexp.wcs, as later butlers write it
+        text = f"{base}_{component}"
     if text in datasets:
         return Target(text)
     for part in sorted(SUFFIXES, key=len, reverse=True):

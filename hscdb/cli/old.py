@@ -268,7 +268,8 @@ def run(name: str, words: Sequence[str]) -> int:
     except SystemExit as leaving:  # --help has printed
         return int(leaving.code or 0)
     except HscdbError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        said = str(error)
+        print(said if said.startswith(f"{name}: ") else f"{name}: {said}", file=sys.stderr)
         return error.exit_status
     finally:
         log.speak_as("")

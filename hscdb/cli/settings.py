@@ -106,6 +106,7 @@ def stages(args: argparse.Namespace) -> int:
 def helping(args: argparse.Namespace) -> int:
     """Help on a topic."""
     from hscdb.cli import commands, heritage
+    from hscdb.cli.old import WAYS
     from hscdb.cli.show import table
 
     if args.topic is None:
@@ -125,4 +126,6 @@ def helping(args: argparse.Namespace) -> int:
             f"no topic '{args.topic}'{guess} `hscdb help hscpipe` lists hscPipe's commands.", code="unknown_command"
         )
     print(f"{args.topic}: {ours}")
+    if args.topic.removesuffix(".py") + ".py" in WAYS:
+        print("The old command is installed too and takes its old options.")
     return 0

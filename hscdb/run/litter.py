@@ -10,10 +10,12 @@ from hscdb.db import partition
 from hscdb.db.engine import transaction
 from hscdb.db.queries import query
 from hscdb.errors import ConfigError
+from hscdb.fits.product import DATASETS
 from hscdb.run.product import PREFIX
 from hscdb.run.repository import Repository
 from hscdb.run.rerun import existing, read_runs
 
+_FOLDERS = {template.partition("/")[0] for template in DATASETS.values()}
 read_product_paths = query("run/read_product_paths")
 read_run_products = query("run/read_run_products")
 delete_run_tasks = query("run/delete_run_tasks")
@@ -21,7 +23,8 @@ delete_run_row = query("run/delete_run")
 
 
 def find_litter(repository: Repository, age_s: float = 3600.0) -> list[Path]:
-    """Temporary files of killed workers, and FITS files in the folders of known runs that have no product row.
+    """Temporary files of killed workers, and FITS files in the products' folders of known runs that have no product
+    row. Other folders of a run are the user's (mosaic.py --diagDir may name one).
 
     age_s : files changed less than so many seconds ago are left out: a worker renames before it commits.
     """
@@ -33,10 +36,16 @@ def find_litter(repository: Repository, age_s: float = 3600.0) -> list[Path]:
     for path in sorted(repository.path.glob("rerun/**/*")):
         inside = path.relative_to(repository.path).as_posix()
         is_temporary = path.name.startswith(PREFIX) or (path.name.startswith(".") and path.name.endswith(".tmp"))
-        is_ours = any(inside.startswith(f"rerun/{name}/") for name in runs) and path.suffix == ".fits"
+        is_ours = path.suffix == ".fits" and any(_has_products(inside, f"rerun/{name}/") for name in runs)
         if (is_temporary or (is_ours and inside not in paths)) and path.is_file() and path.stat().st_mtime <= old:
             found.append(path)
     return found
+
+
+def _has_products(inside: str, run: str) -> bool:
+    """Whether a path lies in a folder of a run where products lie: those of the templates, or a pointing's."""
+    first = inside.removeprefix(run).partition("/")[0]
+    return inside.startswith(run) and (first in _FOLDERS or (first.isdigit() and len(first) >= 5))
 
 
 def remove(root: Path, files: Iterable[Path]) -> None:

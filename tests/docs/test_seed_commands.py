@@ -221,6 +221,19 @@ def test_all_lines_with_their_outcome(
     assert all(passed.values())
 
 
+def test_what_the_lines_leave_is_accounted_for_or_the_users_own(
+    results: dict[str, Told], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stray = folder / "HSC" / "rerun" / "test" / "jointcal-results" / "0000" / "stray.fits"
+    stray.write_bytes(b"")
+    assert main(["gc", "HSC", "--dry-run", "--age", "-1"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        stray.relative_to(folder / "HSC").as_posix(), "1 files, 0.0 MB would be removed",
+    ]  # fmt: skip
+    assert main(["help", "mosaic.py"]) == 0
+    assert "takes its old options" in capsys.readouterr().out
+
+
 CODE = Path(__file__).with_name("seed_code.txt").read_text()
 OURS = {
     "import lsst.daf.persistence as dafPersist": "import hscdb.butler as dafPersist",

@@ -376,6 +376,7 @@ def test_suffixes_belong_to_the_longest_dataset() -> None:
     assert parse("calexp_md") == Target("calexp", "md")
     assert parse("jointcal_wcs") == Target("jointcal_wcs")
     assert parse("calexp_wcs") == Target("calexp", "wcs")
+    assert parse("calexp.photoCalib") == Target("calexp", "photoCalib")
     assert parse("calexp_header_wcs") == Target("calexp", "header_wcs")
     assert parse("psf_filename") == Target("calexp", "filename")
     assert parse("skyMap") == Target("deepCoadd_skyMap")

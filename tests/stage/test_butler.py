@@ -326,6 +326,18 @@ def test_subsets_and_queries_are_answered_from_the_tables(filled: Filled, butler
     assert (len(butler.subset("calexp")), len(butler.subset("raw"))) == (8, 12)
 
 
+def test_later_butlers_words_are_understood(filled: Filled) -> None:
+    with Butler(filled.folder, collections=["second", "first"]) as butler:
+        assert "second" in butler.registry.queryCollections()
+        found = butler.registry.queryDatasets("wcs", visit=100)
+        assert [each.dataId["tract"] for each in found] == [0, 0, 3]
+        assert all(Path(each.path).is_file() for each in found)
+        (one,) = butler.registry.queryDatasets("calexp", exposure=102, detector=2)
+        assert butler.get("calexp.wcs", one.dataId, instrument="toy").getSkyOrigin().getRa().asDegrees() == 150.0
+        with pytest.raises(ConfigError, match="not made by a run"):
+            butler.registry.queryDatasets("raw")
+
+
 def test_the_header_of_a_raw_frame_comes_from_the_tables(filled: Filled, butler: Butler) -> None:
     header = {"OBJECT": ["M31", "target"], "COMMENT": [["one", ""], ["two", ""]], "EXPTIME": [30.0, ""]}
     filled.sql("INSERT INTO frame_header VALUES (100, 0, %s) RETURNING 1", Jsonb(header))

@@ -14,7 +14,7 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
     add = parser.add_argument
     if name == "gc":
         parser.description = (
-            "Remove litter under rerun/: temporary files that killed commands have left, and product files without a "
+            "Remove litter: temporary files that killed commands have left, and product files under rerun/ without a "
             "row. Files younger than --age are left alone, since a worker may be about to enter them."
         )
         parser.epilog = "examples:\n  hscdb gc ~/HSC --dry-run\n  hscdb gc ~/HSC"
@@ -84,7 +84,7 @@ def gc(args: argparse.Namespace) -> int:
 
     with options.opened(args) as repository:
         found = find_litter(repository, args.age)
-        n_byte = sum(path.stat().st_size for path in found)
+        n_byte = sum(path.lstat().st_size for path in found)
         for path in found if args.dry_run else []:
             print(path.relative_to(repository.path))
         if not args.dry_run:

@@ -15,6 +15,7 @@ from hscdb.run.product import PREFIX
 from hscdb.run.repository import Repository
 from hscdb.run.rerun import existing, read_runs
 
+_NOT_RAW = {"rerun", "pgdata", "server"}  # folders of a repository that ingest puts nothing into
 _FOLDERS = {template.partition("/")[0] for template in DATASETS.values()}
 read_product_paths = query("run/read_product_paths")
 read_run_products = query("run/read_run_products")
@@ -23,8 +24,8 @@ delete_run_row = query("run/delete_run")
 
 
 def find_litter(repository: Repository, age_s: float = 3600.0) -> list[Path]:
-    """Temporary files of killed workers, and FITS files in the products' folders of known runs that have no product
-    row. Other folders of a run are the user's (mosaic.py --diagDir may name one).
+    """Temporary files of killed workers and of a killed ingest, and FITS files in the products' folders of known runs
+    that have no product row. Other folders of a run are the user's (mosaic.py --diagDir may name one).
 
     age_s : files changed less than so many seconds ago are left out: a worker renames before it commits.
     """
@@ -38,6 +39,10 @@ def find_litter(repository: Repository, age_s: float = 3600.0) -> list[Path]:
         is_temporary = path.name.startswith(PREFIX) or (path.name.startswith(".") and path.name.endswith(".tmp"))
         is_ours = path.suffix == ".fits" and any(_has_products(inside, f"rerun/{name}/") for name in runs)
         if (is_temporary or (is_ours and inside not in paths)) and path.is_file() and path.stat().st_mtime <= old:
+            found.append(path)
+    fields = (each for each in repository.path.iterdir() if each.is_dir() and each.name not in _NOT_RAW)
+    for path in sorted(one for field in fields for one in field.rglob(f"{PREFIX}*")):
+        if not path.is_dir() and path.lstat().st_mtime <= old:
             found.append(path)
     return found
 

@@ -183,17 +183,19 @@ def test_litter_goes_and_products_stay(run: Run, repository: Path) -> None:
         (repository / "orders").mkdir()
         command(opened, (fake.FIRST,)).execute()
     products = {path for path in repository.glob("rerun/**/*") if path.is_file()}
-    litter = [repository / "rerun/out/.hscdb-1-2-x.fits", repository / "rerun/out/deep/stray.fits"]
-    litter[1].parent.mkdir()
-    for path in litter:
+    litter = [repository / name for name in ("rerun/out/.hscdb-1-2-x.fits", "rerun/out/00671/deep/stray.fits",
+                                             "FIELD/2015-01-01/.hscdb-7-TOY-0000100-000.fits")]  # fmt: skip
+    kept = [repository / name for name in ("FIELD/2015-01-01/TOY-0000100-000.fits", "rerun/out/mine/own.fits")]
+    for path in (*litter, *kept):
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     (repository / "rerun/notes.txt").touch()
     assert run("gc", repository)[1] == "0 files, 0.0 MB removed\n"
-    assert run("gc", repository, "--age", "0", "--dry-run")[1].count("\n") == 3
-    assert run("gc", repository, "--age", "0")[1] == "2 files, 0.0 MB removed\n"
-    assert {path for path in repository.glob("rerun/**/*") if path.is_file()} == products | {
-        repository / "rerun/notes.txt"
-    }
+    assert run("gc", repository, "--age", "0", "--dry-run")[1].count("\n") == 4
+    assert run("gc", repository, "--age", "0")[1] == "3 files, 0.0 MB removed\n"
+    left = {path for path in repository.glob("rerun/**/*") if path.is_file()}
+    assert left == products | {repository / "rerun/notes.txt", kept[1]}
+    assert kept[0].exists()
     assert not litter[1].parent.exists()
 
 

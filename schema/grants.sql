@@ -1,5 +1,8 @@
 -- Three roles, made where the migrating user may make roles: hscdb_owner may change the schema, hscdb_pipeline may fill
 -- it, hscdb_reader may look. They cannot log in; give them to people: GRANT hscdb_reader TO alice.
+-- Functions: what PostgreSQL and this schema let everybody call is taken back from PUBLIC and given by role. Readers get
+-- none that waits, locks, writes large objects or changes settings within a statement (a statement of `hscdb query` runs
+-- as the reader and must not become another), and no temporary tables.
 -- Roles belong to the whole server; what they may do is granted in each database, to readers table by table.
 DO $$
 DECLARE
@@ -38,4 +41,41 @@ BEGIN
             bi_frame, bi_visit, bi_night, bi_task
         TO hscdb_reader;
     END IF;
+END $$;
+
+DO $$
+DECLARE
+    f record;
+BEGIN
+    IF (SELECT count(*) FROM pg_roles WHERE rolname IN ('hscdb_owner', 'hscdb_pipeline', 'hscdb_reader')) < 3 THEN
+        RETURN;
+    END IF;
+    FOR f IN SELECT CAST(p.oid AS regprocedure) AS signature, p.proname AS name
+               FROM pg_proc AS p
+              WHERE p.pronamespace = CAST(current_schema() AS regnamespace) AND pg_has_role(p.proowner, 'USAGE') LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f.signature);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO hscdb_owner, hscdb_pipeline', f.signature);
+        IF f.name NOT IN ('match_work', 'match_analyze', 'end_overtime') THEN
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO hscdb_reader', f.signature);
+        END IF;
+    END LOOP;
+    BEGIN
+        EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC', current_schema());
+        EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+        EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO hscdb_owner, hscdb_pipeline', current_database());
+        FOR f IN SELECT CAST(p.oid AS regprocedure) AS signature
+                   FROM pg_proc AS p
+                  WHERE p.pronamespace = CAST('pg_catalog' AS regnamespace)
+                    AND (p.proname IN ('set_config', 'pg_notify', 'query_to_xml', 'query_to_xmlschema', 'cursor_to_xml',
+                                       'query_to_xml_and_xmlschema', 'lowrite', 'pg_export_snapshot', 'ts_stat')
+                         OR p.proname LIKE 'pg\_sleep%' OR p.proname LIKE 'lo\_%' OR p.proname LIKE 'pg\_advisory%'
+                         OR p.proname LIKE 'pg\_try\_advisory%' OR p.proname LIKE 'database\_to\_xml%'
+                         OR p.proname LIKE 'schema\_to\_xml%' OR p.proname LIKE 'pg\_logical\_%')
+                    AND has_function_privilege('public', p.oid, 'EXECUTE') LOOP
+            EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f.signature);
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO hscdb_owner, hscdb_pipeline', f.signature);
+        END LOOP;
+    EXCEPTION WHEN insufficient_privilege THEN
+        NULL;  -- another's server: its own rules hold
+    END;
 END $$;

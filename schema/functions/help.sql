@@ -76,6 +76,7 @@ VALUES
     ('fgetobjfromrect', 'SELECT * FROM fGetObjFromRect(150.0, 150.2, 2.1, 2.3)'),
     ('fgetobjfromrecteq', 'SELECT * FROM fGetObjFromRectEq(150.0, 2.1, 150.2, 2.3)'),
     ('fgetnearbyframeeq', 'SELECT * FROM fGetNearbyFrameEq(150.1, 2.2, 30.0)'),
+    ('end_overtime', 'SELECT * FROM end_overtime(3600)'),
     ('star_lot', 'SELECT count(*) FILTER (WHERE star_lot(ra, dec) < 100) FROM star'),
     ('provenance', 'SELECT * FROM provenance(''calexp'', 902798, 50)'),
     ('run_chain', 'SELECT r.name, c.* FROM run AS r CROSS JOIN LATERAL run_chain(r.run_id) AS c'),

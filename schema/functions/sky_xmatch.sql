@@ -220,8 +220,11 @@ BEGIN
     is_swapped := CASE WHEN by_left AND by_right THEN n_right < n_left
                        WHEN by_left OR by_right THEN by_left
                        ELSE n_right < n_left END;
-    PERFORM set_config('enable_nestloop', CASE WHEN by_left OR by_right THEN 'on' ELSE 'off' END, true),
-            set_config('enable_hashjoin', CASE WHEN by_left OR by_right THEN 'off' ELSE 'on' END, true);
+    IF by_left OR by_right THEN
+        SET LOCAL enable_hashjoin = off;
+    ELSE
+        SET LOCAL enable_nestloop = off;
+    END IF;
     IF is_swapped THEN
         pairs := 'SELECT q.base_id AS left_id, q.probe_id AS right_id, q.s FROM ('
               || sky_pair_statement(right_table, right_key, right_ra, right_dec,

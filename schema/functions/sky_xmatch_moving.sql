@@ -124,8 +124,11 @@ BEGIN
         RETURN;
     END IF;
     span := sky_epoch_span(left_table, left_epoch, right_table, right_epoch);
-    PERFORM set_config('enable_nestloop', CASE WHEN is_indexed THEN 'on' ELSE 'off' END, true),
-            set_config('enable_hashjoin', CASE WHEN is_indexed THEN 'off' ELSE 'on' END, true);
+    IF is_indexed THEN
+        SET LOCAL enable_hashjoin = off;
+    ELSE
+        SET LOCAL enable_nestloop = off;
+    END IF;
     -- NaN among motions is none, like NULL.
     movers := format(
         'SELECT m.*, %L::float8 + COALESCE(sqrt(m.pm_ra * m.pm_ra + m.pm_dec * m.pm_dec), 0.0::float8) * %L::float8 / 3.6e6::float8 AS reach'

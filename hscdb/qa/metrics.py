@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from hscdb.qa.separations import Repeatability
 
 Rows = npt.NDArray[np.void]
+_NEAR_DAY = 1.0 / 24.0  # transparency changes slowly enough over an hour that a single exposure stands out
 # metric, variant, sample, visit (-1: none), ccd (-1: none), figure, unit, number it is made from
 Metric = tuple[str, str, str, int, int, float, str, int]
 
@@ -63,6 +64,39 @@ def separations(found: "Iterable[Repeatability]", number: int) -> Iterator[Metri
         yield f"AM{number}", *key, r.am_mas, "mas", r.n_pair
         yield f"AD{number}", *key, r.ad_mas, "mas", r.n_pair
         yield f"AF{number}", *key, r.af_percent, "percent", r.n_pair
+
+
+def zero_points(rows: Rows) -> Iterator[Metric]:
+    """How much more or less than its neighbors in time each visit collected, at one exposure time.
+
+    zero_point_offset [mmag]: zero point minus the median of the visits within an hour, negative where light was lost
+    (clouds, dew, a shutter); zero_point_scatter: the robust sigma of these, after which `strange` asks.
+    """
+    found = [(int(visit), float(off)) for visit, off in zip(rows["visit"], _offsets(rows), strict=True)]
+    known = np.array([off for _, off in found if np.isfinite(off)])
+    for (visit, off), n in zip(found, rows["n_used"], strict=True):
+        yield "zero_point_offset", "after", "all", visit, -1, off, "mmag", int(n)
+    sigma = 1.4826 * float(np.median(np.abs(known))) if known.size else np.nan
+    yield "zero_point_scatter", "after", "all", -1, -1, sigma, "mmag", int(known.size)
+
+
+def _offsets(rows: Rows) -> npt.NDArray[np.float64]:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        zero = rows["zero_point_mag"] - 2.5 * np.log10(rows["exposure_s"])
+    zero = np.where(np.isfinite(zero), zero, rows["zero_point_mag"])
+    mjd, out = rows["obs_mjd"], np.full(len(rows), np.nan)
+    for i in np.flatnonzero(np.isfinite(zero)):
+        near = np.isfinite(zero) & (np.abs(mjd - mjd[i]) < _NEAR_DAY if np.isfinite(mjd[i]) else True)
+        out[i] = 1000.0 * (zero[i] - np.median(zero[near]))
+    return out
+
+
+def strange(metrics: list[Metric]) -> list[tuple[int, float]]:
+    """(visit, offset [mmag]) of the visits 5 sigma and 20 mmag off their neighbors, worst first."""
+    sigma = next((m[5] for m in metrics if m[0] == "zero_point_scatter"), np.nan)
+    limit = max(5.0 * sigma, 20.0)
+    far = [(m[3], m[5]) for m in metrics if m[0] == "zero_point_offset" and abs(m[5]) > limit]
+    return sorted(far, key=lambda one: -abs(one[1]))
 
 
 def table(key: dict[str, int], tract: int, filter: str, metrics: list[Metric]) -> dict[str, Any]:

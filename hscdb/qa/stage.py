@@ -1,5 +1,6 @@
 """qa: numbers that judge the joint solution into qa_metric, then pictures drawn from queries."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +13,13 @@ from hscdb.qa import metrics, tables
 from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, stage
 
+logger = logging.getLogger(__name__)
+
 find_solution = query("qa/find_solution")
 read_scatter = query("qa/read_scatter")
 read_external = query("qa/read_external")
 read_repeatability = query("qa/read_repeatability")
+read_zero_points = query("qa/read_zero_points")
 read_places = query("qa/read_places")
 read_residuals = query("qa/read_residuals")
 read_stars = query("qa/read_stars")
@@ -67,6 +71,9 @@ def run(work: Work, config: Config) -> Funnel:
             )
         )  # fmt: skip
     figures += metrics.repeatability(read_repeatability(work.connection, mosaic_task_id=task, snr_min=config.snr_min))
+    figures += metrics.zero_points(read_zero_points(work.connection, mosaic_task_id=task))
+    for visit, offset in metrics.strange(figures):
+        logger.warning("visit %s has a zero point %+.0f mmag off those within an hour", visit, offset)
     from hscdb.qa import separations  # scipy.spatial, which no other command needs at its start
 
     places = read_places(

@@ -28,7 +28,7 @@ import numpy as np
 from hscdb.errors import DataError
 from hscdb.mosaic import basis, noise, robust, schur
 from hscdb.mosaic.model import Anchors, Astrometry, Bools, Floats, Geometry, Ints, Observations, References
-from hscdb.mosaic.places import LEVER_PIX, MAS, Options, State, inverse, quadratic, start
+from hscdb.mosaic.places import LEVER_PIX, MAS, Options, State, inverse, quadratic, star_means, start
 
 _N_SOFT = 4  # passes with Huber weights before the hard cut; the coefficients have settled to < 1 mas by then
 _REFRESH = (1, 2, _N_SOFT)  # passes whose matrix is not used again: errors, then outliers are told after them
@@ -65,21 +65,26 @@ def fit(
     options: Options,
     has_distortion: bool,
     anchors: Anchors | None = None,
+    field: Floats | None = None,
+    previous: Astrometry | None = None,
 ) -> Astrometry:
     """Solve the joint astrometry of all visits; the module's text says what is minimised.
 
     crval     : (n_visit, 2) tangent point of each visit [deg]; epoch_mjd (n_visit,).
     rotation  : (n_obs, 2, 2) matrix from CCD axes to the focal plane's u, v.
     anchors   : points of the frames by their first calibrations, for the start.
+    field     : (n_obs, 2) taken off the model's xi, eta [deg] (turbulence.py); previous: a solution to start from.
 
     Raises DataError: too_few_stars (a visit without a usable star), singular_fit, no_convergence.
     """
     may = (obs.reason == "") & ~obs.is_reserved
     visit_order = supported(obs, may, options)
     begin = start(obs, geometry, crval, options, visit_order, has_distortion, anchors)
-    state = State(obs, refs, geometry, crval, epoch_mjd, begin, options)
+    state = State(obs, refs, geometry, crval, epoch_mjd, begin, options, field)
     active = _active(obs, may, visit_order, options)
     ridge, first = _priors(obs, options), state.coefficients.copy()
+    if previous is not None:
+        state.resume(previous.coefficients, previous.ccd_terms, previous.star)
     errors = noise.constant(options.floor_mas or 0.0, obs.visits.size)
     soft, before = np.ones(obs.x.size), np.full(obs.x.size, -1.0)
     ref_soft = np.ones(obs.stars.size)
@@ -180,15 +185,15 @@ def _pass(
         )  # fmt: skip
         system = schur.System(h, ridge, active)
     else:
-        mean, _ = _star_means(obs, fitted, offset, ref_weight, ref_offset)
+        mean, _ = star_means(obs, fitted, offset, ref_weight, ref_offset)
         g = state.gradient(fitted, offset - mean[obs.star], turn, columns)
     pull = np.concatenate([np.radians(first - state.coefficients).ravel() * MAS, -_as_pix(state.ccd_terms).ravel()])
     step = system.step(g, pull)
     _apply(state, step, obs.visits.size)
     moved, _, _ = state.linearize()
     free = weight * (obs.reason == "")[:, None]
-    shift, star_covariance = _star_means(obs, free, moved, ref_weight, ref_offset)
-    own, own_covariance = _star_means(obs, free, moved, np.zeros_like(ref_weight), ref_offset)
+    shift, star_covariance = star_means(obs, free, moved, ref_weight, ref_offset)
+    own, own_covariance = star_means(obs, free, moved, np.zeros_like(ref_weight), ref_offset)
     miss, miss_weight = _ref_miss(own, own_covariance, ref_whole, ref_offset)
     star_covariance[np.isnan(own_covariance)] = np.nan  # a reference alone is no measurement
     state.move_stars(shift)
@@ -238,31 +243,6 @@ def _apply(state: State, step: Floats, n_visit: int) -> None:
     state.update_ccds()
 
 
-def _star_means(
-    obs: Observations, weight: Floats, offset: Floats, ref_weight: Floats, ref_offset: Floats
-) -> tuple[Floats, Floats]:
-    """Best shift (n_star, 2) of each star [mas] and its covariance (n_star, 3) [mas^2]; 0 for a star without weight."""
-    n = obs.stars.size
-    total = np.stack([np.bincount(obs.star, weight[:, i], n) for i in range(3)], axis=1) + ref_weight
-    pull = np.stack(
-        [
-            np.bincount(obs.star, weight[:, 0] * offset[:, 0] + weight[:, 1] * offset[:, 1], n)
-            + ref_weight[:, 0] * ref_offset[:, 0]
-            + ref_weight[:, 1] * ref_offset[:, 1],
-            np.bincount(obs.star, weight[:, 1] * offset[:, 0] + weight[:, 2] * offset[:, 1], n)
-            + ref_weight[:, 1] * ref_offset[:, 0]
-            + ref_weight[:, 2] * ref_offset[:, 1],
-        ],
-        axis=1,
-    )
-    has = total[:, 0] > 0
-    covariance = np.full((n, 3), np.nan)
-    covariance[has] = inverse(total[has])
-    c = np.nan_to_num(covariance)
-    shift = np.stack([c[:, 0] * pull[:, 0] + c[:, 1] * pull[:, 1], c[:, 1] * pull[:, 0] + c[:, 2] * pull[:, 1]], axis=1)
-    return shift, covariance
-
-
 def _solution(
     state: State,
     obs: Observations,
@@ -281,6 +261,7 @@ def _solution(
     seen[obs.star[used]] = True
     is_ref = (now.ref_weight[:, 0] > 0) & seen & state.has_true_ref
     n = obs.visits.size * 2 * basis.n_terms(state.options.order)
+    _, turn, _ = state.linearize()
     notes: dict[str, Any] = {
         "gauge": "references" if state.has_true_ref else "mean of the first calibrations",
         "largest_move_mas": round(now.travel, 5),
@@ -292,7 +273,9 @@ def _solution(
         crval=crval, coefficients=state.coefficients, order=state.options.order, visit_order=visit_order,
         ccd_terms=state.ccd_terms,
         ccd_terms_err=np.sqrt(now.system.variance()[n:].reshape(-1, 3)) / np.array([1.0, 1.0, LEVER_PIX]),
-        star=state.star, star_covariance=now.star_covariance, residual=now.residual, is_used=used, reason=reason,
+        star=state.star, star_covariance=now.star_covariance, residual=now.residual,
+        plane_residual=np.asarray(np.linalg.solve(turn, now.residual[:, :, None])[:, :, 0], np.float64),
+        given_variance=0.5 * errors.scale**2 * (now.variance[:, 0] + now.variance[:, 2]), is_used=used, reason=reason,
         floor_mas=errors.typical,
         chi2=float(chi2[used].sum() + quadratic(now.ref_residual, now.ref_weight)[is_ref].sum()),
         dof=int(2 * used.sum() + 2 * is_ref.sum() - active.sum() - 2 * seen.sum()),

@@ -85,6 +85,16 @@ def anchors(where: Plane, frames: Any, visits: Ints) -> Anchors:
     return Anchors(visit.astype(np.int64), x, y, ra, dec)
 
 
+def half_sizes(camera: Camera, ccds: Ints) -> Floats:
+    """(n_ccd, 2) half sizes along u and v [pix]."""
+    out = []
+    for number in ccds:
+        ccd = camera.ccds[int(number)]
+        u, v = focalplane.pixel_to_focal(ccd, *_corners(ccd))
+        out.append([np.abs(u - ccd.u_pix).max(), np.abs(v - ccd.v_pix).max()])
+    return np.array(out).reshape(-1, 2)
+
+
 def rotations(camera: Camera, ccds: Ints, ccd: Ints) -> Floats:
     """(n_obs, 2, 2) matrices from CCD axes to the axes of the focal plane."""
     yaw = np.radians([camera.ccds[int(c)].yaw_deg for c in ccds])

@@ -99,8 +99,9 @@ def rms(
 
 
 def verdict(
-    obs: Observations, first: Before, position: Astrometry, flux: Flux, position_err_mas: Floats, floors: Floors = FLOORS
-) -> Verdict:
+    obs: Observations, first: Before, position: Astrometry, flux: Flux, position_err_mas: Floats,
+    floors: Floors = FLOORS,
+) -> Verdict:  # fmt: skip
     """Compare before and after; a solution is accepted if it is not worse (1 % of noise allowed).
 
     Each detection counts by 1 / (err^2 + floor^2), its own error position_err_mas (n_obs,) [mas] or obs.mag_err and a

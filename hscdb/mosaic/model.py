@@ -101,6 +101,22 @@ class Anchors:
 
 
 @dataclass(frozen=True)
+class Turbulence:
+    """A field of each frame, taken off the place by the visit's polynomial; see turbulence.py.
+
+    half          : (n_ccd, 2) half sizes of the CCDs along u and v [pix], which map to 1 in the Chebyshev basis.
+    coefficients  : (n_visit, n_ccd, 2, n_terms) of xi, eta [deg].
+    amplitude_mas : (n_visit,) one sigma of the process; length_pix its scale; noise_mas: noise beyond the given.
+    """
+
+    half: Floats
+    coefficients: Floats
+    amplitude_mas: Floats
+    length_pix: float
+    noise_mas: float
+
+
+@dataclass(frozen=True)
 class Astrometry:
     """Solution of the astrometric fit.
 
@@ -110,8 +126,10 @@ class Astrometry:
     ccd_terms, _err : (n_ccd, 3) shift u, v [pix] and turn [rad].
     star            : (n_star, 3) unit vectors; star_covariance (n_star, 3) [mas^2] of east, north.
     residual        : (n_obs, 2) detection minus star, east and north [mas], for every observation.
+    plane_residual  : (n_obs, 2) the same along xi and eta [mas]; given_variance (n_obs,) per axis, without floor.
     is_used, reason : of every observation.
     floor_mas       : error floor per axis that makes the residuals of the fit consistent.
+    turbulence      : field taken off the polynomials, if any.
     """
 
     crval: Floats
@@ -123,6 +141,8 @@ class Astrometry:
     star: Floats
     star_covariance: Floats
     residual: Floats
+    plane_residual: Floats
+    given_variance: Floats
     is_used: Bools
     reason: npt.NDArray[np.object_]
     floor_mas: float
@@ -132,13 +152,15 @@ class Astrometry:
     n_iteration: int
     n_ref: int
     notes: dict[str, object] = field(default_factory=dict)
+    turbulence: Turbulence | None = None
 
 
 @dataclass(frozen=True)
 class Flux:
     """Solution of the photometric fit: mag = mag_inst - 2.5 log10(J) + zero + ccd + P(u, v).
 
-    zero, zero_err : (n_visit,) [mag] at the optical centre, NaN without any usable flux; ccd, ccd_err: (n_ccd,) [mag], weighted mean 0.
+    zero, zero_err : (n_visit,) [mag] at the optical centre, NaN without any usable flux.
+    ccd, ccd_err   : (n_ccd,) [mag], weighted mean 0.
     coefficients   : (n_visit, n_terms(order)) Chebyshev coefficients of P in u/scale, v/scale; P(0, 0) = 0.
     star, star_err : (n_star,) [mag], NaN if not observed; residual (n_obs,) [mag] detection minus star.
     """

@@ -95,7 +95,9 @@ class State:
         epoch_mjd: Floats,
         coefficients: Floats,
         options: Options,
+        field: Floats | None = None,
     ) -> None:
+        self.field = np.zeros((obs.x.size, 2)) if field is None else field
         self.obs, self.refs, self.geometry, self.options = obs, refs, geometry, options
         self.centre, self.east, self.north = tangent(crval)
         self.coefficients = coefficients
@@ -125,6 +127,11 @@ class State:
         self.motion = np.nan_to_num(self.refs.pm)[obs.star] * years[:, None]
         self.update_ccds()
 
+    def resume(self, coefficients: Floats, ccd_terms: Floats, star: Floats) -> None:
+        """Go on from an earlier solution of the same observations."""
+        self.coefficients, self.ccd_terms, self.star = coefficients.copy(), ccd_terms.copy(), star.copy()
+        self.update_ccds()
+
     def update_ccds(self) -> None:
         """Basis arguments at the present CCD places."""
         g, c = self.geometry, self.ccd_terms[self.obs.ccd]
@@ -142,7 +149,7 @@ class State:
             k = np.flatnonzero(obs.visit == e)
             design = basis.matrix(order, self.x[k], self.y[k])
             for axis in range(2):
-                model[k, axis] = design @ self.coefficients[e, axis]
+                model[k, axis] = design @ self.coefficients[e, axis] - self.field[k, axis]
                 gx, gy = basis.gradient(order, self.coefficients[e, axis], self.x[k], self.y[k])
                 slope[k, axis, 0], slope[k, axis, 1] = gx / scale, gy / scale
         c, east, north = self.centre[obs.visit], self.east[obs.visit], self.north[obs.visit]
@@ -245,3 +252,28 @@ def inverse(c: Floats) -> Floats:
 def quadratic(r: Floats, w: Floats) -> Floats:
     """(n,) r^T W r for r (n, 2) and W (n, 3)."""
     return w[:, 0] * r[:, 0] ** 2 + 2 * w[:, 1] * r[:, 0] * r[:, 1] + w[:, 2] * r[:, 1] ** 2
+
+
+def star_means(
+    obs: Observations, weight: Floats, offset: Floats, ref_weight: Floats, ref_offset: Floats
+) -> tuple[Floats, Floats]:
+    """Best shift (n_star, 2) of each star [mas] and its covariance (n_star, 3) [mas^2]; 0 for a star without weight."""
+    n = obs.stars.size
+    total = np.stack([np.bincount(obs.star, weight[:, i], n) for i in range(3)], axis=1) + ref_weight
+    pull = np.stack(
+        [
+            np.bincount(obs.star, weight[:, 0] * offset[:, 0] + weight[:, 1] * offset[:, 1], n)
+            + ref_weight[:, 0] * ref_offset[:, 0]
+            + ref_weight[:, 1] * ref_offset[:, 1],
+            np.bincount(obs.star, weight[:, 1] * offset[:, 0] + weight[:, 2] * offset[:, 1], n)
+            + ref_weight[:, 1] * ref_offset[:, 0]
+            + ref_weight[:, 2] * ref_offset[:, 1],
+        ],
+        axis=1,
+    )
+    has = total[:, 0] > 0
+    covariance = np.full((n, 3), np.nan)
+    covariance[has] = inverse(total[has])
+    c = np.nan_to_num(covariance)
+    shift = np.stack([c[:, 0] * pull[:, 0] + c[:, 1] * pull[:, 1], c[:, 1] * pull[:, 0] + c[:, 2] * pull[:, 1]], axis=1)
+    return shift, covariance

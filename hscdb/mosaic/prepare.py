@@ -14,7 +14,7 @@ _ORDER_MAX = 12  # 91 terms: more than any distortion needs, and Chebyshev sums 
 
 
 def check(astrometry_order: int, flux_order: int, flux_visit_order: int) -> None:
-    """ConfigError `bad_setting` for orders that make no model: without linear terms all stars would lie at one point."""
+    """ConfigError `bad_setting` for orders that make no model: without linear terms all stars lie at one point."""
     for name, order, least in (
         ("astrometry_order", astrometry_order, 1), ("flux_order", flux_order, 0),
         ("flux_visit_order", flux_visit_order, 0),

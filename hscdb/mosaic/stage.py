@@ -11,7 +11,7 @@ from hscdb.db import copy
 from hscdb.db.queries import query
 from hscdb.errors import InputError
 from hscdb.fits import header, product
-from hscdb.mosaic import astrometry, flux, frames, gather, geometry, judge, prepare, products, rows
+from hscdb.mosaic import astrometry, flux, frames, gather, geometry, judge, prepare, products, rows, turbulence
 from hscdb.mosaic.model import Astrometry, Floats, Flux, Observations
 from hscdb.mosaic.places import Options
 from hscdb.run.config import setting
@@ -42,6 +42,7 @@ class Config:
         choices=_FLUXES,
     )  # fmt: skip
     solve_ccd: bool = setting(True, "solve shift and turn of each CCD", was="solveCcd, allowRotation")
+    solve_turbulence: bool = setting(True, "take each visit's turbulence off, if reserved stars become better by it")
     solve_flux_ccd: bool = setting(True, "solve one flux offset per CCD", was="fluxFitSolveCcd")
     use_references: bool = setting(True, "tie positions and magnitudes to reference stars", was="fluxFitAbsolute")
     use_ambiguous: bool = setting(False, "fit stars with another detection within the match radius too")
@@ -97,17 +98,23 @@ def run(work: Work, config: Config) -> Funnel:
     places = geometry.places(where, obs.ccds, obs.ccd, obs.x, obs.y)
     per_visit = prepare.per_visit(used_frames, obs, work.camera)
     rotation = geometry.rotations(work.camera, obs.ccds, obs.ccd)
-    position = astrometry.fit(
-        obs, refs, places, per_visit["crval"], per_visit["mjd"], rotation, _options(config),
-        work.camera.distortion is not None, geometry.anchors(where, used_frames, obs.visits),
-    )  # fmt: skip
+    place_err = np.sqrt(0.5 * (obs.covariance[:, 0] + obs.covariance[:, 2])) * 1000.0 * work.camera.pixel_scale_arcsec
+    anchors = geometry.anchors(where, used_frames, obs.visits)
+
+    def fit(field: Floats | None, previous: Astrometry | None) -> Astrometry:
+        return astrometry.fit(
+            obs, refs, places, per_visit["crval"], per_visit["mjd"], rotation, _options(config),
+            work.camera.distortion is not None, anchors, field, previous,
+        )  # fmt: skip
+
+    half = geometry.half_sizes(work.camera, obs.ccds)
+    position = turbulence.solve(fit, obs, places, half, place_err) if config.solve_turbulence else fit(None, None)
     areas = np.array([frames.area_at_axis(where, position, e) for e in range(obs.visits.size)])
     jacobian = frames.jacobians(where, position, obs, areas)
     scale = flux.fit(obs, refs, places, obs.mag - 2.5 * np.log10(jacobian), per_visit["zero"], _flux_options(config))
     first = judge.before(
         obs, obs.mag + gather.zero_points(seen, used_frames), prepare.motion(obs, refs, per_visit["mjd"])
     )
-    place_err = np.sqrt(0.5 * (obs.covariance[:, 0] + obs.covariance[:, 2])) * 1000.0 * work.camera.pixel_scale_arcsec
     verdict = judge.verdict(obs, first, position, scale, place_err)
     for table, array in (
         ("mosaic_solution", rows.summary(key, unit["tract"], unit["filter"], obs, position, scale, verdict, left_out)),

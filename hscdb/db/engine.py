@@ -60,7 +60,7 @@ def connect(dsn: str, *, pool: bool = True, application_name: str = "hscdb") -> 
                     continue
                 raise InputError(
                     f"database {given.get('dbname', '')!r} at {given.get('host', 'the default socket')}: "
-                    f"{str(error).strip()}. Start the server (hscdb db start) or mend the DSN.",
+                    f"{str(error).strip()}. Start the server (hscdb db start REPO) or mend the DSN.",
                     code="no_server",
                 ) from error
 

@@ -264,6 +264,6 @@ def check(engine: Engine, root: Path | None = None) -> None:
     if waiting:
         raise SchemaError(
             f"database: its schema is older than this program ({len(waiting)} files to apply, first "
-            f"{waiting[0].name}). Run `hscdb db migrate`.",
+            f"{waiting[0].name}). Run `hscdb db migrate REPO`.",
             code="old_schema",
         )

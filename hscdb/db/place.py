@@ -73,7 +73,7 @@ class Place:
                     code="server_permission",
                 )
             raise InputError(
-                f"{self.repository}: the server has no password file {path}. Start the server (hscdb db start); "
+                f"{self.repository}: the server has no password file {path}. Start the server (hscdb db start REPO); "
                 f"if the data folder exists already, restore that file.",
                 code="server_missing",
             )

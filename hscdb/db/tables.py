@@ -21,7 +21,7 @@ SELECT attname
 def _columns(raw: psycopg.Connection[Any], table: str) -> set[str]:
     found = {row[0] for row in raw.execute(_COLUMNS, [table])}
     if not found:
-        raise SchemaError(f"table {table}: a stage names it, but the database has none. Run `hscdb db migrate`.")
+        raise SchemaError(f"table {table}: a stage names it, but the database has none. Run `hscdb db migrate REPO`.")
     return found
 
 

@@ -43,7 +43,7 @@ COMMANDS = tuple(
         ("qa", "stages", "metrics and plots", "pipeline"),
         ("run", "stages", "a span of stages, e.g. isr..mosaic", "pipeline"),
         ("status", "look", "how far runs and stages are; what failed and why", "look"),
-        ("query", "look", "SELECT, read only, as table, CSV, ECSV or FITS", "look"),
+        ("query", "look", "SELECT, read only, as table, CSV, ECSV, FITS, VOTable or Parquet", "look"),
         ("config", "settings", "settings of the stages", "look"),
         ("stages", "settings", "the pipeline in one table", "look"),
         ("help", "settings", "our command for an hscPipe command, or the help of a command", "look"),

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from hscdb.cli import options
 from hscdb.errors import ConfigError, InputError
 
-_FORMATS = ("table", "csv", "ecsv", "fits")
+_FORMATS = ("table", "csv", "ecsv", "fits", "votable", "parquet")
+_ENDINGS = {"fit": "fits", "fts": "fits", "vot": "votable", "xml": "votable"}
 
 
 def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.Namespace], int]:
@@ -27,16 +28,20 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
         add("--rerun", metavar="NAME", help="only this run")
         add("--failures", action="store_true", help="list every failed task and refused file with its reason")
         return status
-    parser.description = "One SELECT, which can change nothing. Tables and columns: hscdb db describe."
+    parser.description = (
+        "One SELECT, which can change nothing; Ctrl-C cancels it on the server. FITS, ECSV, VOTable and Parquet carry "
+        "units, UCDs and meanings. Tables and columns: hscdb db describe; functions: SELECT * FROM help()."
+    )
     parser.epilog = (
         'examples:\n  hscdb query ~/HSC "SELECT visit, filter, field, count(*) FROM frame_info GROUP BY 1, 2, 3"\n'
         '  hscdb query ~/HSC "SELECT * FROM qa_metric" --output metrics.csv\n'
-        "  hscdb query ~/HSC -f stars.sql --output stars.fits"
+        "  hscdb query ~/HSC -f stars.sql --output stars.fits\n"
+        "  hscdb query ~/HSC \"SELECT name, meaning, example FROM help('%cone%')\""
     )
     add("statement", nargs="?", help="the SELECT; '-' reads it from standard input")
     add("-f", "--file", metavar="FILE", help="read the statement from a file")
     add("-o", "--output", metavar="FILE", help="write to a file; its ending tells the format")
-    add("--format", choices=_FORMATS, help="table, csv, ecsv or fits [by the file's ending, else table]")
+    add("--format", choices=_FORMATS, help="[by the file's ending, else table]")
     add("--limit", type=options.positive, metavar="N", help="at most so many rows")
     add("--timeout", type=float, default=0.0, metavar="S", help="stop after so many seconds [never]")
     return query
@@ -103,33 +108,64 @@ def _tell_refusals(refusals: Sequence[Any], *, is_full: bool) -> None:
 
 
 def query(args: argparse.Namespace) -> int:
-    """Run a SELECT and write its rows."""
-    from hscdb.cli.show import table
-    from hscdb.db.where import select
+    """Run a SELECT and write its rows as they come."""
+    from hscdb.db.stream import answer
 
     statement = _statement(args)
     path = Path(args.output) if args.output else None
     form = args.format or _form(path)
+    if form not in ("table", "csv") and path is None:
+        raise ConfigError(f"--format {form}: needs a file. Add --output FILE.", code="usage")
     with options.opened(args) as repository:
-        names, rows = select(repository.engine, statement, args.timeout, args.limit)
-    if form in ("fits", "ecsv"):
-        if path is None:
-            raise ConfigError(f"--format {form}: needs a file. Add --output FILE.", code="usage")
-        from hscdb.cli.export import write
+        with answer(repository.engine, statement, args.timeout, args.limit) as found:
+            n_row = _write(found, form, path)
+        if found.is_cut:
+            _tell_cut(path, form, n_row)
+    return 0
 
-        write(path, form, names, rows)
-    elif path is not None:
+
+def _write(found: Any, form: str, path: Path | None) -> int:
+    """Write an answer; the number of its rows."""
+    from hscdb.cli.show import table
+
+    names = [column.name for column in found.columns]
+    if form in ("fits", "ecsv", "votable", "parquet"):
+        from hscdb.fits import export
+
+        if len(set(names)) < len(names):
+            raise ConfigError(f"{path}: two columns have the same name. Give names with AS.", code="bad_output")
+        fields = [export.Field(**vars(column)) for column in found.columns]
+        return export.write(Path(str(path)), form, fields, found.rows)
+    rows = _Counted(found.rows)
+    if path is not None:
         with path.open("w", newline="", encoding="utf-8") as file:
-            if form == "csv":
-                _csv(file, names, rows)
-            else:
-                table(names, rows, file)
+            _csv(file, names, rows) if form == "csv" else table(names, rows, file)
     elif form == "csv":
         _csv(sys.stdout, names, rows)
     else:
         table(names, rows)
-        print(f"({len(rows)} row{'s' * (len(rows) != 1)})")
-    return 0
+        print(f"({rows.n_row} row{'s' * (rows.n_row != 1)})")
+    return rows.n_row
+
+
+class _Counted:
+    """Rows that are counted as they pass."""
+
+    def __init__(self, rows: Iterable[Any]) -> None:
+        self.rows, self.n_row = rows, 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for row in self.rows:
+            self.n_row += 1
+            yield row
+
+
+def _tell_cut(path: Path | None, form: str, n_row: int) -> None:
+    if path is not None and form in ("fits", "votable"):
+        from hscdb.fits.export import mark_cut
+
+        mark_cut(path, form, n_row)
+    print(f"hscdb query: INCOMPLETE: --limit has cut the result at {n_row} rows; there are more.", file=sys.stderr)
 
 
 def _statement(args: argparse.Namespace) -> str:
@@ -149,10 +185,10 @@ def _form(path: Path | None) -> str:
     if path is None:
         return "table"
     ending = path.suffix.lower().lstrip(".")
-    return ending if ending in _FORMATS else "fits" if ending in ("fit", "fts") else "table"
+    return _ENDINGS.get(ending, ending if ending in _FORMATS else "table")
 
 
-def _csv(file: Any, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def _csv(file: Any, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     writer = csv.writer(file)
     writer.writerow(names)
     writer.writerows(rows)

@@ -14,7 +14,7 @@ from hscdb.errors import ConfigError
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 _FRAMES = "SELECT visit, ccd FROM frame_info WHERE ({}\n) ORDER BY visit, ccd"
 # SQLSTATE classes that are not the fault of the statement: connection, resources, operator, system, internal.
-_NOT_THE_STATEMENT = ("08", "53", "57", "58", "XX")
+NOT_THE_STATEMENT = ("08", "53", "57", "58", "XX")
 DTYPE = np.dtype([("visit", "i8"), ("ccd", "i4")])
 
 
@@ -67,7 +67,7 @@ def select(
         raw = driver(connection)
         raw.execute("SET TRANSACTION READ ONLY")
         raw.execute(f"SET LOCAL statement_timeout = {int(timeout_s * 1000)}")
-        _become_reader(raw)
+        become_reader(raw)
         try:
             # A prepared statement is one statement: the server refuses a second one behind a semicolon.
             with raw.cursor() as cursor:
@@ -79,7 +79,7 @@ def select(
         except errors.QueryCanceled:
             raise ConfigError(f"stopped after {timeout_s:g} s", code="bad_query") from None
         except psycopg.Error as error:
-            if error.sqlstate is None or error.sqlstate[:2] in _NOT_THE_STATEMENT:
+            if error.sqlstate is None or error.sqlstate[:2] in NOT_THE_STATEMENT:
                 raise
             said = error.diag.message_primary or str(error)
             hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
@@ -87,7 +87,7 @@ def select(
     return names, rows
 
 
-def _become_reader(raw: psycopg.Connection[Any]) -> None:
+def become_reader(raw: psycopg.Connection[Any]) -> None:
     """Take the reader's rights for this transaction, if there is such a role and we are a member of it."""
     row = raw.execute(
         "SELECT rolname FROM pg_roles WHERE rolname = 'hscdb_reader' AND pg_has_role(current_user, oid, 'MEMBER')"

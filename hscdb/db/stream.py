@@ -1,0 +1,112 @@
+"""The answer to a user's SELECT, row by row: never held as a whole, with units and meanings of its columns."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import errors, pq
+from sqlalchemy import Connection, Engine
+
+from hscdb.db.engine import driver
+from hscdb.db.queries import query
+from hscdb.db.where import NOT_THE_STATEMENT, become_reader
+from hscdb.errors import ConfigError
+
+read_column_docs = query("run/read_column_docs")
+CHUNK_ROWS = 1000
+# Object identifiers of types, as in every PostgreSQL; anything else is text.
+_DTYPES = {21: "i2", 23: "i4", 20: "i8", 26: "i8", 700: "f4", 701: "f8", 1700: "f8", 16: "?"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of an answer. dtype: numpy's code of its numbers, or "U" for text; units etc. are empty if unknown."""
+
+    name: str
+    dtype: str
+    unit: str = ""
+    ucd: str = ""
+    meaning: str = ""
+
+
+@dataclass
+class Answer:
+    """Columns, and rows that can be read once. is_cut tells, after the last row, whether the limit has left out any."""
+
+    columns: list[Column]
+    rows: Iterator[tuple[Any, ...]]
+    is_cut: bool = False
+
+
+@contextmanager
+def answer(engine: Engine, statement: str, timeout_s: float = 0.0, limit: int | None = None) -> Iterator[Answer]:
+    """The answer to one statement of a user, which can change nothing and runs with the reader's rights.
+
+    Ctrl-C while it runs, or leaving the block early, cancels it on the server.
+    ConfigError `bad_query` with the server's words if it is refused, fails or takes too long.
+    """
+    with engine.connect() as connection, connection.begin(), _explained(timeout_s):
+        raw = driver(connection)
+        raw.execute("SET TRANSACTION READ ONLY")
+        raw.execute(f"SET LOCAL statement_timeout = {int(timeout_s * 1000)}")
+        become_reader(raw)
+        found = Answer(_columns(connection, raw, statement), iter(()))
+        found.rows = _rows(raw, statement, limit, found)
+        try:
+            yield found
+        finally:
+            found.rows.close()  # type: ignore[attr-defined]  # a generator: it cancels what still runs
+
+
+@contextmanager
+def _explained(timeout_s: float) -> Iterator[None]:
+    try:
+        yield
+    except errors.QueryCanceled:
+        raise ConfigError(f"stopped after {timeout_s:g} s", code="bad_query") from None
+    except psycopg.Error as error:
+        if error.sqlstate is None or error.sqlstate[:2] in NOT_THE_STATEMENT:
+            raise
+        said = error.diag.message_primary or str(error)
+        hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
+        raise ConfigError(f"{said}{hint}", code="bad_query") from None
+
+
+def _columns(connection: Connection, raw: psycopg.Connection[Any], statement: str) -> list[Column]:
+    """What the server says of the answer before it is computed. A second statement is refused here."""
+    for step in (lambda: raw.pgconn.prepare(b"", statement.encode()), lambda: raw.pgconn.describe_prepared(b"")):
+        told = step()
+        if told.status not in (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK):
+            raise errors.lookup(_sqlstate(told))(told.get_error_message(), info=told)
+    if not told.nfields:
+        raise ConfigError("the statement gives no rows; only SELECT is allowed here", code="bad_query")
+    docs = read_column_docs(
+        connection,
+        tables=[told.ftable(i) for i in range(told.nfields)],
+        places=[told.ftablecol(i) for i in range(told.nfields)],
+    )
+    return [
+        Column(
+            (told.fname(i) or b"").decode(),
+            _DTYPES.get(told.ftype(i), "U"),
+            *(str(doc[name] or "") for name in ("unit", "ucd", "meaning")),
+        )
+        for i, doc in enumerate(docs)
+    ]
+
+
+def _sqlstate(told: Any) -> str:
+    state = told.error_field(pq.DiagnosticField.SQLSTATE)
+    return state.decode() if state else "XX000"
+
+
+def _rows(raw: psycopg.Connection[Any], statement: str, limit: int | None, found: Answer) -> Iterator[tuple[Any, ...]]:
+    with raw.cursor() as cursor:
+        size = CHUNK_ROWS if psycopg.capabilities.has_stream_chunked() else 1
+        for n_row, row in enumerate(cursor.stream(statement.encode(), size=size)):
+            if n_row == limit:
+                found.is_cut = True
+                return
+            yield row

@@ -1,0 +1,182 @@
+"""hscdb query: formats give the rows back with units, UCDs and meanings; a cut is told; Ctrl-C reaches the server."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+from astropy.io import fits
+from astropy.io.votable import parse
+from astropy.table import Table
+from psycopg.conninfo import make_conninfo
+from sqlalchemy import Engine
+
+from hscdb.cli import main
+from hscdb.db.stream import answer
+from hscdb.errors import ConfigError
+
+COLUMNS = "visit, exp_id, ra, exposure_s * 2 AS twice, pointing, night, visit = 3 AS is_three"
+SELECT = f"SELECT {COLUMNS} FROM visit ORDER BY visit"
+
+
+@pytest.fixture
+def repository(fresh_dsn: str, tmp_path: Path) -> Path:
+    (tmp_path / "hscdb.toml").write_text(f'camera = "toy"\ndsn = "{fresh_dsn}"\n')
+    with psycopg.connect(fresh_dsn, autocommit=True) as connection:
+        rows = (
+            "VALUES (1, 'é', 'science', 10.25, 30, 5, '2020-01-02'::date), (2, NULL, 'science', NULL, NULL, NULL, NULL)"
+        )
+        columns = "visit, exp_id, data_type, ra, exposure_s, pointing, night"
+        connection.execute(
+            f"INSERT INTO visit ({columns}) {rows}, (3, 'c', 'bias', 0.125, 1, 7, '2020-01-03')".encode()
+        )
+    return tmp_path
+
+
+def ask(repository: Path, statement: str, *words: Any) -> int:
+    return main(["query", str(repository), statement, *map(str, words)])
+
+
+def test_fits_has_units_ucds_meanings_and_missing_numbers(repository: Path, tmp_path: Path) -> None:
+    path = tmp_path / "out.fits"
+    assert ask(repository, SELECT, "-o", path) == 0
+    header = fits.getheader(path, 1)
+    by_name = {header[f"TTYPE{i}"]: i for i in range(1, 8)}
+    assert header[f"TUNIT{by_name['ra']}"] == "deg"
+    assert header[f"TUCD{by_name['ra']}"] == "pos.eq.ra"
+    assert header[f"TCOMM{by_name['ra']}"] == "boresight right ascension, ICRS"
+    assert f"TUNIT{by_name['twice']}" not in header  # a computed column: nothing is known of it
+    table = Table.read(path)
+    assert list(table["visit"]) == [1, 2, 3]
+    assert table["pointing"].mask.tolist() == [False, True, False]
+    assert (table["ra"][0], table["twice"][0], table["exp_id"][0].strip()) == (10.25, 60.0, "é")
+    assert np.ma.is_masked(table["ra"][1]) or np.isnan(table["ra"][1])
+    assert list(table["is_three"]) == [False, False, True]
+
+
+def test_votable_and_ecsv_have_them_too(repository: Path, tmp_path: Path) -> None:
+    path = tmp_path / "out.vot"
+    assert ask(repository, SELECT, "-o", path) == 0
+    table = parse(path).get_first_table()
+    field = {f.name: f for f in table.fields}["ra"]
+    assert (str(field.unit), field.ucd, field.description) == ("deg", "pos.eq.ra", "boresight right ascension, ICRS")
+    assert table.array["pointing"].mask.tolist() == [False, True, False]
+    assert b"OVERFLOW" not in path.read_bytes()
+    path = tmp_path / "out.ecsv"
+    assert ask(repository, SELECT, "-o", path) == 0
+    read = Table.read(path)
+    assert (str(read["ra"].unit), read["ra"].meta["ucd"]) == ("deg", "pos.eq.ra")
+    assert read["ra"].description == "boresight right ascension, ICRS"
+    assert read["pointing"].mask.tolist() == [False, True, False]
+    assert read["pointing"].dtype.kind == "i"
+
+
+def test_parquet_is_typed_and_described(repository: Path, tmp_path: Path) -> None:
+    import pyarrow.parquet as parquet
+
+    path = tmp_path / "out.parquet"
+    assert ask(repository, SELECT, "-o", path) == 0
+    table = parquet.read_table(path)
+    assert [str(kind) for kind in table.schema.types] == [
+        "int64",
+        "string",
+        "double",
+        "double",
+        "int32",
+        "string",
+        "bool",
+    ]
+    assert table.column("pointing").to_pylist() == [5, None, 7]
+    assert table.column("exp_id").to_pylist() == ["é", None, "c"]
+    assert table.schema.field("ra").metadata == {
+        b"unit": b"deg", b"ucd": b"pos.eq.ra", b"description": b"boresight right ascension, ICRS"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["csv", "fits", "ecsv", "votable", "parquet", "table"])
+def test_many_rows_none_and_a_cut_are_written_alike(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    path = tmp_path / "out"
+    statement = "SELECT CAST(n AS integer) AS n, 'x' || n AS name FROM generate_series(1, 25000) AS n"
+    for words, n_row, is_cut in (
+        ([], 25000, False),
+        (["--limit", 25000], 25000, False),
+        (["--limit", 22000], 22000, True),
+    ):
+        assert ask(repository, statement, "-o", path, "--format", form, *words) == 0
+        told = capsys.readouterr().err
+        assert ("INCOMPLETE" in told) == is_cut
+        if form in ("fits", "votable", "ecsv"):
+            read = Table.read(path, format={"ecsv": "ascii.ecsv"}.get(form, form))
+            assert (len(read), read["n"][-1], str(read["name"][-1]).strip()) == (n_row, n_row, f"x{n_row}")
+        elif form == "csv":
+            assert path.read_text().split()[-1] == f"{n_row},x{n_row}"
+        if form == "votable":
+            assert (b'name="QUERY_STATUS" value="OVERFLOW"' in path.read_bytes()) == is_cut
+        if form == "fits":
+            assert ("OVERFLOW" in fits.getheader(path, 1)) == is_cut
+    assert ask(repository, "SELECT visit, ra FROM visit WHERE visit > 99", "-o", path, "--format", form) == 0
+    if form in ("fits", "votable", "ecsv"):
+        assert len(Table.read(path, format={"ecsv": "ascii.ecsv"}.get(form, form))) == 0
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM visit",
+        "SELECT 1; SELECT 2",
+        "SELEC 1",
+        "SELECT 1/0",
+        "CREATE TABLE a (b integer)",
+        "SELECT nothing FROM visit",
+    ],
+)
+def test_what_is_no_single_select_is_refused(
+    repository: Path, statement: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ask(repository, statement) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_time_limit_stops_a_statement(fresh_dsn: str, engine: Engine) -> None:
+    long = "SELECT count(*) FROM generate_series(1, 100000) AS a, generate_series(1, 100000) AS b"
+    with pytest.raises(ConfigError, match="stopped after"), answer(engine, long, 0.3) as found:
+        list(found.rows)
+
+
+def test_a_failed_export_leaves_no_file(repository: Path, tmp_path: Path) -> None:
+    path = tmp_path / "out.fits"
+    assert ask(repository, "SELECT 1 / (n - 24000) AS a FROM generate_series(1, 25000) AS n", "-o", path) == 2
+    assert ask(repository, "SELECT 1 AS a, 2 AS a", "-o", path) == 2
+    assert [each.name for each in tmp_path.iterdir() if "out" in each.name] == []
+
+
+def test_ctrl_c_cancels_on_the_server(repository: Path, fresh_dsn: str) -> None:
+    mark = "SELECT count(*) AS ctrl_c_test FROM generate_series(1, 1000000) AS a, generate_series(1, 1000000) AS b"
+    words = [sys.executable, "-m", "hscdb", "query", str(repository), mark]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    ask_running = (
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT count(*) AS ctrl%%' AND state = 'active'"
+    )
+    with psycopg.connect(make_conninfo(fresh_dsn), autocommit=True) as connection:
+
+        def is_running() -> bool:
+            return connection.execute(ask_running.replace("%%", "%").encode()).fetchone() != (0,)
+
+        end = time.monotonic() + 60
+        while not is_running():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        os.kill(process.pid, signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert b"Traceback" not in told
+        assert not is_running()

@@ -13,11 +13,11 @@ import os
 import platform
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import meter
 import numpy as np
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -78,7 +78,7 @@ def server(folder: Path | None) -> Iterator[str]:
 
 
 def fill(dsn: str, database: str, tables: tuple[np.ndarray, np.ndarray], index: str, *, is_ours: bool) -> float:
-    """Make a database with both tables; seconds of the index on `sky`."""
+    """Make a database with both tables; CPU seconds of the index on `sky`."""
     with psycopg.connect(dsn, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {database}")
     made = engine.connect(make_conninfo(dsn, dbname=database), pool=False)
@@ -91,9 +91,9 @@ def fill(dsn: str, database: str, tables: tuple[np.ndarray, np.ndarray], index: 
         for name, table in zip(("probe", "sky"), tables, strict=True):
             raw.execute(f"CREATE TABLE {name} (ra double precision, dec double precision)")
             copy.write(connection, name, table)
-        started = time.perf_counter()
+        started = meter.spent_s(raw)
         raw.execute(f"CREATE INDEX ON sky ({index})")
-        seconds = time.perf_counter() - started
+        seconds = meter.spent_s(raw) - started
     with psycopg.connect(make_conninfo(dsn, dbname=database), autocommit=True) as raw:
         raw.execute("VACUUM ANALYZE probe, sky")
     made.dispose()
@@ -101,32 +101,33 @@ def fill(dsn: str, database: str, tables: tuple[np.ndarray, np.ndarray], index: 
 
 
 def clock(dsn: str, database: str, statement: str, workers: int, n_time: int = 3) -> tuple[float, int]:
-    """(seconds of the best of n_time, count)."""
+    """(CPU seconds of the best of n_time, count); parallel workers are not seen."""
     best, count = np.inf, 0
     with psycopg.connect(make_conninfo(dsn, dbname=database), autocommit=True) as raw:
         raw.execute("SET jit = off")
         raw.execute(f"SET max_parallel_workers_per_gather = {workers}")
         for _ in range(n_time):
-            started = time.perf_counter()
+            started = meter.spent_s(raw)
             count = raw.execute(statement).fetchone()[0]
-            best = min(best, time.perf_counter() - started)
+            best = min(best, meter.spent_s(raw) - started)
     return best, count
 
 
 def tree(dsn: str, radius_deg: float) -> tuple[float, float, int]:
-    """(seconds with fetching, seconds of the trees alone, count) of the match in memory."""
-    started = time.perf_counter()
+    """(CPU seconds with fetching, those of the trees alone, count) of the match in memory."""
     found = []
     with psycopg.connect(make_conninfo(dsn, dbname="ours")) as raw:
+        started = meter.spent_s(raw)
         for name in ("probe", "sky"):
             with raw.cursor().copy(f"COPY {name} TO STDOUT (FORMAT binary)") as stream:
                 body = b"".join(stream)[19:-2]
             rows = np.frombuffer(body, [("n", ">i2"), ("l1", ">i4"), ("ra", ">f8"), ("l2", ">i4"), ("dec", ">f8")])
             found.append(sphere.unit_vector(rows["ra"].astype(float), rows["dec"].astype(float)))
-    fetched = time.perf_counter()
+        fetching = meter.spent_s(raw) - started
+    started = meter.spent_s()
     pairs = cKDTree(found[1]).query_ball_point(found[0], 2.0 * np.sin(np.radians(radius_deg) / 2.0), return_length=True)
-    ended = time.perf_counter()
-    return ended - started, ended - fetched, int(pairs.sum())
+    trees = meter.spent_s() - started
+    return fetching + trees, trees, int(pairs.sum())
 
 
 def main() -> None:
@@ -177,9 +178,9 @@ def report(given: argparse.Namespace, seconds: dict[str, float], counts: dict[st
         )
         return
     print(f"{platform.platform()}, {os.cpu_count()} cores; {given.n_source} x {given.n_source} places,", end=" ")
-    print(f"{given.radius_arcsec} arcsec, {counts['k-d tree']} pairs, {given.workers} parallel workers")
+    print(f"{given.radius_arcsec} arcsec, {counts['k-d tree']} pairs, {given.workers} parallel workers, {meter.peak_mb()} MB")
     for name, each in seconds.items():
-        print(f"{name:32s} {each:7.2f} s")
+        print(f"{name:32s} {each:7.2f} CPU s")
     for name, each in ratios.items():
         print(f"{name:48s} {each:5.2f}")
     if "q3c" not in seconds:

@@ -178,7 +178,8 @@ def report(given: argparse.Namespace, seconds: dict[str, float], counts: dict[st
         )
         return
     print(f"{platform.platform()}, {os.cpu_count()} cores; {given.n_source} x {given.n_source} places,", end=" ")
-    print(f"{given.radius_arcsec} arcsec, {counts['k-d tree']} pairs, {given.workers} parallel workers, {meter.peak_mb()} MB")
+    print(f"{given.radius_arcsec} arcsec, {counts['k-d tree']} pairs, {given.workers} parallel workers", end=" ")
+    print(f"(peak of the client {meter.peak_mb()} MB)")
     for name, each in seconds.items():
         print(f"{name:32s} {each:7.2f} CPU s")
     for name, each in ratios.items():

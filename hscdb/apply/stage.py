@@ -15,6 +15,7 @@ find_wcs = query("apply/find_wcs")
 find_flux_scale = query("apply/find_flux_scale")
 find_left_out = query("apply/find_left_out")
 read_sources = query("apply/read_sources")
+delete_sources = query("apply/delete_sources")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ def run(work: Work, config: Config) -> Funnel:
     n_image = int(kind != "catalogs" and config.do_image and has_image and _image(work, chosen))
     sources = read_sources(work.connection, run_id=work.run_id, visit=unit["visit"], ccd=unit["ccd"])
     rows = catalog.rows({"run_id": work.run_id, "task_id": work.task_id}, unit, sources, chosen)
+    if kind == "images":
+        rows = rows[:0]
+    else:
+        delete_sources(work.connection, task_id=work.task_id, **where)
     copy.write(work.connection, "calibrated_source", rows)
     n_catalog = int(kind != "images" and config.do_catalog and _catalog(work, config, chosen, sources, has_image))
     return {"n_source": len(sources), "n_calibrated": len(rows), "n_image": n_image, "n_catalog": n_catalog,
@@ -60,12 +65,13 @@ def _ids(work: Work) -> dict[str, Any]:
 
 
 def _unsolved(work: Work, wcs_row: Any) -> InputError:
-    """What to say of a frame that the joint solution does not have; a product by the first calibration would hide it."""
+    """What to say of a frame without a joint solution; a product by the first calibration would hide that."""
     where = {name: work.unit[name] for name in ("tract", "visit")}
     who = f"apply visit={work.unit['visit']} ccd={work.unit['ccd']} tract={work.unit['tract']}"
     if wcs_row is not None and wcs_row["has_joint"]:
         return InputError(
-            f"{who}: no flux scale (1 needed): no detection of the visit has a flux. Its positions are in wcs_solution.",
+            f"{who}: no flux scale (1 needed), as no detection of the visit has a flux. Its positions are in "
+            "wcs_solution.",
             code="no_flux_scale",
         )
     left_out = find_left_out.one(work.connection, run_id=work.run_id, **where)

@@ -61,14 +61,21 @@ def write_files(opened, world, run_id):
             files.store()
 
 
+_SOLUTIONS = """
+SELECT f.*, poly_mag::float8[] AS poly, crval1_deg, crval2_deg, crpix1_pix, crpix2_pix, cd1_1_deg, cd1_2_deg, cd2_1_deg,
+       cd2_2_deg, sip_order, sip_a::float8[] AS a, sip_b::float8[] AS b
+  FROM flux_scale f JOIN wcs_solution w USING (task_id, visit, ccd)
+ WHERE f.stage = 'mosaic'
+"""
+_PATH = "SELECT path FROM product JOIN run USING (run_id) WHERE dataset = %s AND visit = %s AND ccd = %s AND name = %s"
+
+
 class Applied:
     """A world, its repository, and its solution by frame."""
 
     def __init__(self, world, opened):
         self.world, self.repository = world, opened
-        found = rows(opened, "SELECT f.*, poly_mag::float8[] AS poly, w.crval1_deg, w.crval2_deg, crpix1_pix, crpix2_pix, "
-                     "cd1_1_deg, cd1_2_deg, cd2_1_deg, cd2_2_deg, sip_order, sip_a::float8[] AS a, sip_b::float8[] AS b "
-                     "FROM flux_scale f JOIN wcs_solution w USING (task_id, visit, ccd) WHERE f.stage = 'mosaic'")  # fmt: skip
+        found = rows(opened, _SOLUTIONS)
         self.scales = {(r.visit, r.ccd): r for r in found}
 
     def wcs(self, key):
@@ -83,8 +90,7 @@ class Applied:
         return 10 ** (-0.4 * p) * self.wcs(key).pixel_area(x, y) / r.jacobian_area_deg2
 
     def path(self, dataset, key, run_name="joint"):
-        found = rows(self.repository, "SELECT path FROM product JOIN run USING (run_id) WHERE dataset = %s AND visit = %s "
-                     "AND ccd = %s AND name = %s", dataset, int(key[0]), int(key[1]), run_name)  # fmt: skip
+        found = rows(self.repository, _PATH, dataset, int(key[0]), int(key[1]), run_name)
         return self.repository.path / found.path[0]
 
 
@@ -142,14 +148,16 @@ def test_flux_of_the_image_is_flux_of_the_catalog(applied):
         np.testing.assert_allclose(table[column], old[column] * factor, rtol=1e-9)
     np.testing.assert_allclose(table["mosaic_corr"], factor, rtol=1e-9)
     mag0 = fits.getheader(applied.path("calibrated_src", key))["FLUXMAG0"]
-    solved = rows(applied.repository, "SELECT source_id, mag FROM star_residual WHERE visit = %s AND ccd = %s", *map(int, key))
+    solved = rows(
+        applied.repository, "SELECT source_id, mag FROM star_residual WHERE visit = %s AND ccd = %s", *map(int, key)
+    )
     at = {s: m for s, m in zip(solved.source_id, solved.mag, strict=True)}
     mine = np.array([at.get(i, np.nan) for i in table["id"]])
     mag = -2.5 * np.log10(table[f"{name}_instFlux"] / mag0)
     assert np.isfinite(mine).sum() > 40
     assert np.nanmax(np.abs(mag - mine)) < 1e-5  # the fit's flux went through a float4
-    sky = sphere.separation(np.degrees(table["coord_ra"]), np.degrees(table["coord_dec"]),
-                            *applied.wcs(key).pixel_to_sky(old["base_SdssCentroid_x"], old["base_SdssCentroid_y"]))  # fmt: skip
+    places = applied.wcs(key).pixel_to_sky(old["base_SdssCentroid_x"], old["base_SdssCentroid_y"])
+    sky = sphere.separation(np.degrees(table["coord_ra"]), np.degrees(table["coord_dec"]), *places)
     assert sky.max() * 3.6e6 / 168 < 1e-6
     assert table["flags"][1].tolist() == [True, False, True]
     assert fits.getheader(applied.path("calibrated_src", key), 1)["TFLAG1"] == "flag_a"
@@ -199,8 +207,22 @@ def test_magnitudes_replace_fluxes_when_asked(applied):
 def test_one_kind_of_product_can_be_made_alone(applied):
     for kind, dataset in (("images", "calibrated_exp"), ("catalogs", "calibrated_src")):
         assert run(applied.repository, "apply", run=f"joint:{kind}", kind=kind).exit_status == 0
-        made = rows(applied.repository, "SELECT DISTINCT dataset FROM product JOIN run USING (run_id) WHERE name = %s", kind)
+        made = rows(
+            applied.repository, "SELECT DISTINCT dataset FROM product JOIN run USING (run_id) WHERE name = %s", kind
+        )
         assert made.dataset.tolist() == [dataset]
+
+
+def test_images_then_catalogs_then_both_make_no_source_twice(applied):
+    for kind in ("images", "catalogs", None):
+        words = {"kind": kind} if kind else {}
+        assert run(applied.repository, "apply", run="joint:one_by_one", **words).exit_status == 0
+    counted = rows(
+        applied.repository,
+        "SELECT count(*) AS n, count(DISTINCT (source_id, tract)) AS n_source FROM calibrated_source"
+        " JOIN run USING (run_id) WHERE name = %s", "one_by_one",
+    )  # fmt: skip
+    assert counted.n[0] == counted.n_source[0] > 0
 
 
 def test_an_image_that_is_gone_is_told_and_the_others_are_made(applied):
@@ -315,13 +337,15 @@ def test_frames_without_any_flux_say_so(solve):
 
 
 def test_a_rejected_solution_leaves_the_first_calibration(solve):
-    world = build(n_visit=4, dither=1.0, first_mas=0.5, first_mag=1e-4, noise_pix=0.003, field_mag=0.0, warp_pix=0.1, shift_pix=1.0,
-                  ccd_mag=0.1)  # fmt: skip
+    world = build(n_visit=4, dither=1.0, first_mas=0.5, first_mag=1e-4, noise_pix=0.003, field_mag=0.0, warp_pix=0.1,
+                  shift_pix=1.0, ccd_mag=0.1)  # fmt: skip
     words = ["mosaic.astrometry_order=1", "mosaic.solve_ccd=false", "mosaic.flux_order=0", "mosaic.flux_visit_order=0",
              "mosaic.solve_flux_ccd=false"]  # fmt: skip
     opened, report = solve(world, *words)
     assert not report.failures
-    found = rows(opened, "SELECT source_id, ra, dec, flux_factor, aper_flux_njy FROM calibrated_source ORDER BY source_id")
+    found = rows(
+        opened, "SELECT source_id, ra, dec, flux_factor, aper_flux_njy FROM calibrated_source ORDER BY source_id"
+    )
     d = world.detections[np.argsort(source_ids(world))]
     assert sphere.separation(found.ra, found.dec, d["ra"], d["dec"]).max() * 3.6e6 < 0.01
     assert (found.flux_factor == 1.0).all()

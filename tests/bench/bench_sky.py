@@ -100,7 +100,7 @@ def fill(dsn: str, database: str, tables: tuple[np.ndarray, np.ndarray], index: 
     return seconds
 
 
-def clock(dsn: str, database: str, statement: str, workers: int, n_time: int = 3) -> tuple[float, int]:
+def clock(dsn: str, database: str, statement: str, workers: int, n_time: int = 2) -> tuple[float, int]:
     """(CPU seconds of the best of n_time, count); parallel workers are not seen."""
     best, count = np.inf, 0
     with psycopg.connect(make_conninfo(dsn, dbname=database), autocommit=True) as raw:

@@ -216,7 +216,8 @@ def _first_calibrations(connection: Connection, world: World, run_id: int, tasks
             tract=None, status="solved", crval1_deg=wcs.crval[0], crval2_deg=wcs.crval[1], crpix1_pix=wcs.crpix[0],
             crpix2_pix=wcs.crpix[1], cd1_1_deg=wcs.cd[0, 0], cd1_2_deg=wcs.cd[0, 1], cd2_1_deg=wcs.cd[1, 0],
             cd2_2_deg=wcs.cd[1, 1], sip_order=wcs.order, sip_a=[wcs.sip_a()], sip_b=[wcs.sip_b()],
-            corner_ra=[corners[0]], corner_dec=[corners[1]], ra=wcs.crval[0], dec=wcs.crval[1], radius_deg=0.2, n_star=9,
+            corner_ra=[corners[0]], corner_dec=[corners[1]], ra=wcs.crval[0], dec=wcs.crval[1], radius_deg=0.2,
+            n_star=9,
         )  # fmt: skip
         if np.isfinite(world.mag0[visit, ccd]):
             _bulk(
@@ -309,7 +310,8 @@ def bare(connection: Connection, world: World, *, name: str = "joint", parent: i
     if parent is None:
         for ccd in world.ccds:
             connection.execute(
-                text("INSERT INTO ccd VALUES (:c, :n, 'science', true, 512, 512, 0, 0, 0, 0)"), {"c": ccd, "n": f"ccd{ccd}"}
+                text("INSERT INTO ccd VALUES (:c, :n, 'science', true, 512, 512, 0, 0, 0, 0)"),
+                {"c": ccd, "n": f"ccd{ccd}"},
             )
     return int(run_id)
 

@@ -162,7 +162,8 @@ def build(
         visits[1000 + 2 * e] = Visit(
             1000 + 2 * e, REF_MJD - 700 + step_days * e, float(center[0]), float(center[1]),
             float(rotators[e] if rotators is not None else rng.uniform(-5, 5)),
-            [_triangle(rng.normal(0, warp_pix, (4, 4))) for _ in range(2)], float(27.0 + rng.normal(0, visit_mag)), gray,
+            [_triangle(rng.normal(0, warp_pix, (4, 4))) for _ in range(2)], float(27.0 + rng.normal(0, visit_mag)),
+            gray,
         )  # fmt: skip
     offsets = rng.normal(0, ccd_mag, len(ccds))
     flux_field = _triangle(rng.normal(0, field_mag, (4, 4)))
@@ -209,7 +210,8 @@ def _with_stars(
     has_ref = rng.random(k.size) < ref_fraction
     return replace(  # only the motions that a reference catalog knows can be followed
         world, star_ra=star_ra[k], star_dec=star_dec[k], pm=rng.normal(0, pm_mas, (k.size, 2)) * has_ref[:, None],
-        mag=rng.uniform(17.5, 20.5, k.size), color=rng.uniform(0.1, 1.0, k.size), is_reserved=np.arange(k.size) % 10 == 3,
+        mag=rng.uniform(17.5, 20.5, k.size), color=rng.uniform(0.1, 1.0, k.size),
+        is_reserved=np.arange(k.size) % 10 == 3,
         has_ref=has_ref,
     )  # fmt: skip
 

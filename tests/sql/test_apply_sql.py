@@ -38,7 +38,8 @@ def solve(connection, run_id, world, *, tract=0, status="solved", zero=30.0, fra
              jacobian_area_deg2=1e-9, n_star=5)  # fmt: skip
     model = dumps({"left_out_visits": left_out or {}})
     connection.execute(
-        text("INSERT INTO mosaic_solution VALUES (:r, :k, :t, :f, true, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, "
+        text("INSERT INTO mosaic_solution VALUES "
+             "(:r, :k, :t, :f, true, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, "
              "CAST(:m AS jsonb))"),
         {"r": run_id, "k": done, "t": tract, "f": FILTER, "m": model},
     )  # fmt: skip
@@ -54,7 +55,12 @@ def test_the_joint_solution_holds_before_the_first_calibration(connection, world
     run_id = bare(connection, world)
     load(connection, world, run_id)
     wcs, scale = both(connection, run_id)
-    assert (wcs["stage"], wcs["has_joint"], wcs["is_catalog"], scale["stage"]) == ("calibrate", False, False, "calibrate")
+    assert (wcs["stage"], wcs["has_joint"], wcs["is_catalog"], scale["stage"]) == (
+        "calibrate",
+        False,
+        False,
+        "calibrate",
+    )
     assert wcs["crval1_deg"] == world.wcs[VISIT, CCD].crval[0]
     assert list(wcs["sip_a"]) == world.wcs[VISIT, CCD].sip_a()
     assert scale["flux_mag0_e"] == world.mag0[VISIT, CCD]
@@ -138,7 +144,9 @@ def test_a_frame_nobody_has_calibrated_has_nothing(connection, world):
 def test_why_a_visit_was_left_out(connection, world):
     run_id = bare(connection, world)
     load(connection, world, run_id)
-    solve(connection, run_id, world, frames=[f for f in world.frames if f[0] != VISIT], left_out={str(VISIT): "is alone"})
+    solve(
+        connection, run_id, world, frames=[f for f in world.frames if f[0] != VISIT], left_out={str(VISIT): "is alone"}
+    )
     assert find_left_out.one(connection, run_id=run_id, tract=0, visit=VISIT)["why"] == "is alone"
     assert find_left_out.one(connection, run_id=run_id, tract=0, visit=1000) is None
     assert find_left_out.one(connection, run_id=run_id, tract=1, visit=VISIT) is None
@@ -158,7 +166,8 @@ def test_the_units_are_the_frames_solved_and_those_left_out(connection, world):
     assert units() == [(0, *frame) for frame in sorted(world.frames)]
     # a frame of it that was never calibrated is calibrate's to explain
     connection.execute(
-        text("UPDATE task SET status = 'failed', reason = 'x' WHERE stage = 'calibrate' AND visit = :v AND ccd = 3"), {"v": VISIT}
+        text("UPDATE task SET status = 'failed', reason = 'x' WHERE stage = 'calibrate' AND visit = :v AND ccd = 3"),
+        {"v": VISIT},
     )
     assert (0, VISIT, 3) not in units()
     assert len(units()) == 7

@@ -172,7 +172,10 @@ def test_frames_are_those_with_a_first_calibration(connection):
     run_id = bare(connection, world)
     load(connection, world, run_id)
     connection.execute(
-        text("UPDATE task SET status = 'failed', reason = 'few_stars' WHERE stage = 'calibrate' AND visit = 1004 AND ccd = 3")
+        text(
+            "UPDATE task SET status = 'failed', reason = 'few_stars' "
+            "WHERE stage = 'calibrate' AND visit = 1004 AND ccd = 3"
+        )
     )
     connection.execute(text("UPDATE frame_tract SET is_corner_inside = false WHERE ccd = 2"))
     connection.execute(text("UPDATE visit SET obs_mjd = NULL, ra = NULL WHERE visit = 1000"))

@@ -20,6 +20,14 @@ SELECT r.*, p.ra AS first_ra, p.dec AS first_dec, p.flux_njy, s.ra AS star_ra, s
 """
 
 
+_FIGURE = """
+SELECT figure, unit, n_used
+  FROM qa_metric
+ WHERE metric = %s AND variant = %s AND sample = %s AND visit IS NOT DISTINCT FROM %s AND ccd IS NOT DISTINCT FROM %s
+   AND tract = 0 AND filter = 'HSC-R'
+"""
+
+
 class Judged:
     """A solved and judged world: raw rows, and the figures of qa_metric."""
 
@@ -29,9 +37,7 @@ class Judged:
 
     def figure(self, metric, variant, sample, visit=None, ccd=None):
         """(figure, unit, n_used) of the one row there is."""
-        found = rows(self.repository, "SELECT figure, unit, n_used FROM qa_metric WHERE metric = %s AND variant = %s AND "
-                     "sample = %s AND visit IS NOT DISTINCT FROM %s AND ccd IS NOT DISTINCT FROM %s AND tract = 0 AND "
-                     "filter = 'HSC-R'", metric, variant, sample, visit, ccd)  # fmt: skip
+        found = rows(self.repository, _FIGURE, metric, variant, sample, visit, ccd)
         assert len(found) == 1, (metric, variant, sample, visit, ccd, len(found))
         return found[0].figure, found[0].unit, found[0].n_used
 
@@ -125,8 +131,8 @@ def test_external_figures_are_stars_minus_references(judged, sample):
     known = known & np.isfinite(raw.star_ra)
     stars, first = np.unique(raw.star_id[known], return_index=True)
     one = raw[known][first]
-    after = dict(zip(("ra", "dec"), (a * MAS for a in sphere.project(one.star_ra, one.star_dec, one.ref_ra, one.ref_dec)),
-                     strict=True)) | {"mag": 1000 * (one.star_mag - one.ref_mag)}  # fmt: skip
+    east, north = (a * MAS for a in sphere.project(one.star_ra, one.star_dec, one.ref_ra, one.ref_dec))
+    after = {"ra": east, "dec": north, "mag": 1000 * (one.star_mag - one.ref_mag)}
     before = {"ra": [], "dec": [], "mag": []}
     for star, its in zip(stars, one, strict=True):
         mine = raw[raw.star_id == star]

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
-from hscdb.cli import options
+from hscdb.cli import options, upkeep
 from hscdb.errors import ConfigError, InputError
 
 # PostgreSQL's JDBC driver where distributions put it (Debian: libpostgresql-jdbc-java)
@@ -23,11 +23,17 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
         parser.description = "The database server and its schema."
         parser.epilog = (
             "examples:\n  hscdb db status ~/HSC\n  hscdb db stop ~/HSC\n  hscdb db migrate ~/HSC\n"
-            "  hscdb db describe ~/HSC source"
+            "  hscdb db describe ~/HSC source\n  hscdb db size ~/HSC\n  hscdb db check ~/HSC --checksums\n"
+            "  hscdb db reader ~/HSC alice --upload     a login that may look (and make temporary tables)\n"
+            "  hscdb db watch ~/HSC --seconds 600       end what readers let run longer"
         )
-        add("action", choices=("start", "stop", "status", "migrate", "describe"), help="what to do")
+        add("action", choices=("start", "stop", "status", "migrate", "describe", *upkeep.ACTIONS), help="what to do")
         options.repository(parser)
-        add("table", nargs="?", help="describe: a table or view [all]")
+        add("table", nargs="?", metavar="NAME", help="describe: a table or view [all]; reader: the login")
+        add("--checksums", action="store_true", help="check: read every file and compare its checksum")
+        add("--upload", action="store_true", help="reader: may make temporary tables, e.g. a list to match")
+        add("--drop", action="store_true", help="reader: remove the login")
+        add("--seconds", type=float, default=300.0, metavar="S", help="reader, watch: time limit [300]")
         return db
     options.repository(parser)
     if name == "psql":
@@ -90,7 +96,7 @@ def psql(args: argparse.Namespace) -> int:
 
 
 def db(args: argparse.Namespace) -> int:
-    """Start, stop, migrate, status, describe."""
+    """Start, stop, migrate, status, describe, size, check, reader, watch."""
     options.start_log(args)
     with options.opened(args) as repository:
         if args.action in ("start", "stop"):
@@ -107,13 +113,15 @@ def db(args: argparse.Namespace) -> int:
             print("\n".join(f"applied {name}" for name in applied) or "up to date")
         elif args.action == "status":
             return _status(repository)
+        elif args.action in upkeep.ACTIONS:
+            return upkeep.run(args, repository)
         else:
             _describe(repository, args.table)
     return 0
 
 
 def _status(repository: Any) -> int:
-    from hscdb.db.migrate import check
+    from hscdb.db.migrate import check, q3c_flavor
 
     server = repository.server
     if server is not None:
@@ -124,9 +132,10 @@ def _status(repository: Any) -> int:
     engine = repository.bare_engine()
     try:
         check(engine)
+        flavor = q3c_flavor(engine)
     finally:
         engine.dispose()
-    print("schema: fits this program")
+    print(f"schema: fits this program\nq3c_ functions: {flavor}")
     return 0
 
 

@@ -237,6 +237,23 @@ def _use_q3c_extension(raw: psycopg.Connection[Any], q3c: str, known: dict[str, 
     return True
 
 
+def q3c_flavor(engine: Engine) -> str:
+    """Whose q3c_ functions a database has, and why not the extension's."""
+    with engine.connect() as connection:
+        raw = driver(connection)
+        used = raw.execute("SELECT extversion FROM pg_extension WHERE extname = 'q3c'").fetchone()
+        there = raw.execute("SELECT default_version FROM pg_available_extensions WHERE name = 'q3c'").fetchone()
+    if used is not None:
+        return f"Q3C {used[0]}, the extension"
+    if there is None:
+        return "our own in plain SQL (this server has no extension q3c)"
+    if _version(there[0]) < Q3C_OLDEST:
+        return (
+            f"our own in plain SQL (the server's q3c {there[0]} is refused: before 2.0.5 it loses rows of large cones)"
+        )
+    return f"our own in plain SQL (with which the database began; the server has q3c {there[0]})"
+
+
 def _fill_flag_doc(connection: Connection) -> None:
     """Copy the meaning of the flag bits from the code; a bit that is there already is only given its present text."""
     rows = [

@@ -130,3 +130,37 @@ def test_a_frame_without_a_night_has_no_master(connection: Connection, certify: 
     find = query("master/find_master")
     found = find.one(connection, calib_run_id=certify.runs["old"], kind="bias", ccd=0, filter=None, night=None)
     assert not found["is_valid"]
+
+
+def test_the_view_of_choices_tells_what_isr_would_be_given(connection: Connection, certify: Any) -> None:
+    rng = np.random.default_rng(41)
+    for _ in range(60):
+        kind = str(rng.choice(list(KINDS)))
+        filter = None if KINDS[kind] is None else str(rng.choice(KINDS[kind] or ()))
+        certify(str(rng.choice(["old", "new", "newest"])), kind, int(rng.integers(0, 2)), filter,
+                int(rng.integers(0, 60)), int(rng.integers(5, 20)))  # fmt: skip
+    for visit in range(40):
+        night = FIRST + timedelta(days=int(rng.integers(-10, 80)))
+        words = {"v": visit, "f": str(rng.choice(["HSC-G", "HSC-R"])), "n": night}
+        made = "INSERT INTO visit (visit, data_type, filter, night) VALUES (:v, 'science', :f, :n)"
+        connection.execute(text(made), words)
+        connection.execute(
+            text("INSERT INTO frame (visit, ccd, kind, path, hdu, width_pix, height_pix, n_byte, sha256)"
+                 " SELECT :v, c, 'raw', 'p' || :v || '-' || c, 0, 9, 9, 9, '' FROM generate_series(0, 2) AS c"), words
+        )  # fmt: skip
+    rows = connection.execute(text("SELECT * FROM master_choice")).all()
+    assert len(rows) == 3 * 40 * 3 * 3
+    find = query("master/find_master")
+    reasons = set()
+    for row in rows[::3]:
+        wanted = find.one(
+            connection, calib_run_id=row.run_id, kind=row.kind, ccd=row.ccd, filter=row.filter, night=row.night
+        )
+        assert row.master_id == (None if wanted is None else int(wanted["master_id"]))
+        if wanted is not None:
+            assert (row.is_valid, row.gap_days) == (bool(wanted["is_valid"]), int(wanted["gap_days"]))
+            assert row.master_run_name == wanted["run_name"]
+            assert row.why.startswith("holds on the night") == row.is_valid
+        assert (row.n_candidate == 0) == (wanted is None)
+        reasons.add(row.why.split(";")[0].split(",")[0])
+    assert len(reasons) >= 3

@@ -7,6 +7,7 @@ reaches - becomes the level of the chip, without INTRP. Every pixel is finite af
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -106,7 +107,7 @@ def _fill(
     ny, nx = image.shape
     for y in range(ny):
         row, spread, bits = image[y], variance[y], mask[y]
-        x = np.int64(0)
+        x: Any = np.int64(0)  # a plain 0 would be a constant, and _fill_run compiled for it, too
         while x < nx:
             word = bits[x]
             if _is_good(word):

@@ -75,7 +75,7 @@ def zero_points(rows: Rows) -> Iterator[Metric]:
     found = [(int(visit), float(off)) for visit, off in zip(rows["visit"], _offsets(rows), strict=True)]
     known = np.array([off for _, off in found if np.isfinite(off)])
     for (visit, off), n in zip(found, rows["n_used"], strict=True):
-        yield "zero_point_offset", "after", "all", visit, -1, off, "mmag", int(n)
+        yield "zero_point_offset", "after", "all", visit, -1, off, "mmag", int(n) if np.isfinite(off) else 0
     sigma = 1.4826 * float(np.median(np.abs(known))) if known.size else np.nan
     yield "zero_point_scatter", "after", "all", -1, -1, sigma, "mmag", int(known.size)
 

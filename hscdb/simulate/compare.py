@@ -16,7 +16,7 @@ Bools = npt.NDArray[np.bool_]
 
 _MAS = 3.6e6
 _MAG_PER_LN = 2.5 / np.log(10.0)
-_AB_NJY = 31.4  # AB magnitude of 1 nJy
+_AB_NJY = 2.5 * np.log10(3631e9)  # AB magnitude of 1 nJy
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,15 @@ def fresh_dsn(server_dsn: str, template: str) -> Iterator[str]:
     _execute(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="module")
+def module_dsn(server_dsn: str, template: str) -> Iterator[str]:
+    """DSN of a migrated database for the tests of one file, which may commit."""
+    name = f"hscdb_module_{uuid.uuid4().hex[:12]}"
+    _execute(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield make_conninfo(server_dsn, dbname=name)
+    _execute(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def empty_dsn(server_dsn: str) -> Iterator[str]:
     """DSN of an empty database for this test alone."""

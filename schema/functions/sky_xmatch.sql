@@ -113,6 +113,7 @@ COMMENT ON FUNCTION sky_places(regclass, name, name, name) IS 'The statement tha
 
 -- The statement that gives all pairs (probe_id, base_id, s) nearer than r [deg]; s is the squared sine of half the angle.
 -- By index: one search for each probe. Else by the cells of both: each probe in the one to four that its circle touches.
+-- The images across RA 0 stand in a UNION ALL: unnest(sky_images()) counts as ten rows and hinders parallel plans.
 -- OFFSET 0 keeps what is computed once from being computed wherever it is used.
 CREATE OR REPLACE FUNCTION sky_pair_statement(
     probe regclass, probe_key name, probe_ra name, probe_dec name,
@@ -122,7 +123,11 @@ CREATE OR REPLACE FUNCTION sky_pair_statement(
     AS $$
 SELECT CASE WHEN is_indexed THEN format(
 'SELECT a.id AS probe_id, CAST(b.%1$I AS bigint) AS base_id, sky_sindist(a.image_ra, a."dec", b.%2$I, b.%3$I) AS s
-   FROM (SELECT p.id, p."dec", unnest(sky_images(p.ra, p."dec", %5$L::float8)) AS image_ra FROM (%6$s) AS p) AS a
+   FROM (SELECT p.id, p."dec", sky_ra(p.ra) AS image_ra FROM (%6$s) AS p
+          UNION ALL
+         SELECT p.id, p."dec", sky_ra(p.ra) + sky_wrap(p.ra, p."dec", %5$L::float8 + 1e-9::float8)
+           FROM (%6$s) AS p
+          WHERE sky_wrap(p.ra, p."dec", %5$L::float8 + 1e-9::float8) IS NOT NULL) AS a
    JOIN %4$s AS b ON sky_near(a.image_ra, a."dec", b.%2$I, b.%3$I, %5$L::float8)',
        base_key, base_ra, base_dec, base, r, sky_places(probe, probe_key, probe_ra, probe_dec))
        ELSE format(

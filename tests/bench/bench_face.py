@@ -279,10 +279,10 @@ def lightcurve(dsn: str, has_q3c: bool, given: argparse.Namespace) -> None:
         )
         raw.execute("INSERT INTO source_sky (run_id, task_id, visit, ccd, source_id, ra, dec, flux_njy,"
             " flux_njy_err) SELECT 1, 1, v, 0,"
-                    " (v * 200 << 32) + star_id, ra, dec, 1000, 10 FROM generate_series(1, 100) AS v(v),"
+                    " (CAST(v AS bigint) * 200 << 32) + star_id, ra, dec, 1000, 10 FROM generate_series(1, 100) AS v,"
                     " star")  # fmt: skip
         raw.execute(
-            "INSERT INTO star_member SELECT 1, 1, star_id, v, 0, (v * 200 << 32) + star_id, 0 FROM"
+            "INSERT INTO star_member SELECT 1, 1, star_id, v, 0, (CAST(v AS bigint) * 200 << 32) + star_id, 0 FROM"
             " generate_series(1, 100) AS v(v), star"
         )
     made.dispose()

@@ -76,10 +76,8 @@ def _explained(timeout_s: float) -> Iterator[None]:
 
 def _columns(connection: Connection, raw: psycopg.Connection[Any], statement: str) -> list[Column]:
     """What the server says of the answer before it is computed. A second statement is refused here."""
-    for step in (lambda: raw.pgconn.prepare(b"", statement.encode()), lambda: raw.pgconn.describe_prepared(b"")):
-        told = step()
-        if told.status not in (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK):
-            raise errors.lookup(_sqlstate(told))(told.get_error_message(), info=told)
+    _checked(raw.pgconn.prepare(b"", statement.encode()))
+    told = _checked(raw.pgconn.describe_prepared(b""))
     if not told.nfields:
         raise ConfigError("the statement gives no rows; only SELECT is allowed here", code="bad_query")
     docs = read_column_docs(
@@ -97,9 +95,12 @@ def _columns(connection: Connection, raw: psycopg.Connection[Any], statement: st
     ]
 
 
-def _sqlstate(told: Any) -> str:
-    state = told.error_field(pq.DiagnosticField.SQLSTATE)
-    return state.decode() if state else "XX000"
+def _checked(told: Any) -> Any:
+    """A result of the server, unless it is an error."""
+    if told.status not in (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK):
+        state = told.error_field(pq.DiagnosticField.SQLSTATE)
+        raise errors.lookup(state.decode() if state else "XX000")(told.get_error_message(), info=told)
+    return told
 
 
 def _rows(raw: psycopg.Connection[Any], statement: str, limit: int | None, found: Answer) -> Iterator[tuple[Any, ...]]:

@@ -73,7 +73,8 @@ def write(path: Path, form: str, fields: Sequence[Field], rows: Iterable[Sequenc
         else:
             parts = [[column(f, [row[i] for row in part]) for i, f in enumerate(fields)] for part in chunks(rows)]
             parts = parts or [[column(f, []) for f in fields]]
-            whole = [np.ma.concatenate(pieces) for pieces in zip(*_even(parts), strict=True)]
+            joined: Any = np.ma.concatenate  # it has no types
+            whole = [joined(pieces) for pieces in zip(*_even(parts), strict=True)]
             n_row = len(whole[0]) if whole else 0
             {"fits": _fits, "ecsv": _ecsv, "votable": _votable}[form](temporary, fields, whole)
         temporary.replace(path)

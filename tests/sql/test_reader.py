@@ -109,8 +109,9 @@ def hostile(owner: Engine, me: str) -> list[str]:
         "VACUUM FULL visit; SELECT 1 / 0",
     ]  # fmt: skip
     for table in tables(owner):
-        found += [f"INSERT INTO {table} DEFAULT VALUES", f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE", f"DROP TABLE {table} CASCADE",
-                  f"ALTER TABLE {table} ADD a integer", f"LOCK TABLE {table} IN EXCLUSIVE MODE"]  # fmt: skip
+        forms = ("INSERT INTO {} DEFAULT VALUES", "DELETE FROM {}", "TRUNCATE {} CASCADE", "DROP TABLE {} CASCADE")
+        forms += ("ALTER TABLE {} ADD a integer", "LOCK TABLE {} IN EXCLUSIVE MODE")
+        found += [form.format(table) for form in forms]
     return found
 
 

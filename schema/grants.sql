@@ -63,6 +63,10 @@ BEGIN
         EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC', current_schema());
         EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
         EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO hscdb_owner, hscdb_pipeline', current_database());
+    EXCEPTION WHEN insufficient_privilege THEN
+        NULL;  -- another's database
+    END;
+    BEGIN
         FOR f IN SELECT CAST(p.oid AS regprocedure) AS signature
                    FROM pg_proc AS p
                   WHERE p.pronamespace = CAST('pg_catalog' AS regnamespace)

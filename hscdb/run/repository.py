@@ -114,9 +114,17 @@ class Repository:
 
     @cached_property
     def engine(self) -> Engine:
-        """Engine on the database. SchemaError if its schema does not fit this program."""
+        """Engine on the database. SchemaError if its schema does not fit this program; ConfigError `no_database`."""
         from hscdb.db.migrate import check
 
+        if self.dsn is None and not (self.path / "pgdata").exists():
+            # a new, empty server would only hide where the data are
+            raise ConfigError(
+                f"{self.path}: has no server of its own (no folder pgdata) and no other is named. Was it made "
+                f'with HSCDB_DSN or --dsn? Give it again, or write dsn = "..." into {FILE}. For a new database here: '
+                f"hscdb init {self.path} --camera {self.camera_name}",
+                code="no_database",
+            )
         engine = self.bare_engine()
         try:
             check(engine)

@@ -68,6 +68,17 @@ def test_a_command_misspelt_or_of_hscpipe_is_answered(run: Run) -> None:
     assert "did you mean processCcd.py" in run("help", "procesCcd.py")[2]
 
 
+def test_a_forgotten_dsn_is_told_and_no_empty_server_is_made(
+    run: Run, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("status", str(repository))[0] == 0
+    monkeypatch.delenv("HSCDB_DSN")
+    status, _, err = run("status", str(repository))
+    assert status == 2
+    assert "HSCDB_DSN" in err
+    assert not (repository / "pgdata").exists()
+
+
 def test_every_stage_of_the_pipeline_has_its_command() -> None:
     assert set(pipeline.ORDER) <= {command.name for command in commands.COMMANDS}
 

@@ -46,6 +46,7 @@ class Options:
     ccd_prior_mag: float = 0.03
     zero_prior_mag: float = 0.3
     n_star_per_term: float = 3.0
+    wander_min: float = 0.05  # of the field's half size: LAST's 20 pix of 863 leave 60 mmag of a free field undecided
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def fit(
     """
     is_free = (obs.reason == "") & np.isfinite(mag) & np.isfinite(obs.mag_err)
     may = is_free & ~obs.is_reserved
-    design = _design(obs, geometry, may, options)
+    design = _design(obs, geometry, may, options, int(np.isfinite(refs.mag).sum()))
     state = _State(obs, refs, design, np.where(is_free, mag, 0.0), is_free, _filled(zero_start), options)
     variance = np.where(is_free, np.nan_to_num(obs.mag_err, nan=1.0) ** 2, 1.0)
     errors = noise.constant(_FIRST_FLOOR_MAG if options.floor_mag is None else options.floor_mag, obs.visits.size)
@@ -175,7 +176,7 @@ def _filled(zero_start: Floats) -> Floats:
     return np.where(np.isfinite(zero_start), zero_start, np.median(known) if known.size else 0.0)
 
 
-def _design(obs: Observations, geometry: Geometry, may: Bools, options: Options) -> _Design:
+def _design(obs: Observations, geometry: Geometry, may: Bools, options: Options, n_ref: int) -> _Design:
     """Columns, priors and which unknowns the data support (a visit's field needs n_star_per_term stars per term)."""
     n_visit, n_ccd = obs.visits.size, obs.ccds.size
     u, v = geometry.u / geometry.flux_scale_pix, geometry.v / geometry.flux_scale_pix
@@ -198,7 +199,11 @@ def _design(obs: Observations, geometry: Geometry, may: Bools, options: Options)
     n_ccd_stars = np.bincount(obs.ccd[may], minlength=n_ccd)
     is_field = n_visit_stars >= options.n_star_per_term * (visit_terms + 1)
     is_ccd = (n_ccd_stars >= 3) & options.solve_ccd & (n_ccd > 1)
-    is_common = np.full(common.shape[1], may.sum() >= options.n_star_per_term * (common.shape[1] + n_visit))
+    place = np.stack([geometry.u, geometry.v], axis=1) / geometry.scale_pix
+    # where stars stay at their pixels nothing but references tells the common field from their magnitudes
+    is_told = n_ref > common.shape[1] or robust.wander(obs.star, may, place, obs.stars.size) > options.wander_min
+    n_needed = options.n_star_per_term * (common.shape[1] + n_visit)
+    is_common = np.full(common.shape[1], is_told and may.sum() >= n_needed)
     degree = basis.degrees(options.order)[1:]
     ridge = np.concatenate(
         [
@@ -226,15 +231,9 @@ def _first_stars(obs: Observations, mag: Floats, is_free: Bools, ref: Floats) ->
 
 
 def _solution(
-    obs: Observations,
-    options: Options,
-    state: _State,
-    is_free: Bools,
-    used: Bools,
-    chi2: Floats,
-    errors: noise.Noise,
-    n_iteration: int,
-) -> Flux:
+    obs: Observations, options: Options, state: _State, is_free: Bools, used: Bools, chi2: Floats,
+    errors: noise.Noise, n_iteration: int,
+) -> Flux:  # fmt: skip
     """Move the CCDs' mean into the zero points and give the fields their zero at the optical centre."""
     design, value = state.design, state.value
     n_visit, n_ccd = obs.visits.size, obs.ccds.size

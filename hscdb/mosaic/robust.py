@@ -77,6 +77,19 @@ def settle(
     return soft if is_soft else factor(chi2, dimension, clip_sigma, False)
 
 
+def wander(star: Ints, used: Bools, place: Floats, n_star: int) -> float:
+    """How far detections lie from the mean place (n, 2) of their stars in the focal plane: rms per axis, same unit.
+
+    A field common to all visits is told apart from the stars' own magnitudes by this alone.
+    """
+    n = np.bincount(star[used], minlength=n_star)
+    k = np.flatnonzero(used & (n[star] >= 2))
+    if not k.size:
+        return 0.0
+    mean = np.stack([np.bincount(star[k], axis[k], n_star) for axis in place.T], axis=1) / np.maximum(n, 1)[:, None]
+    return float(np.sqrt(np.mean((place[k] - mean[star[k]]) ** 2)))
+
+
 def connected(star: Ints, visit: Ints, has_ref: Bools, n_visit: int) -> Ints:
     """(n_visit,) group of each visit: visits that share stars, or that have reference stars, are in one group.
 

@@ -121,7 +121,8 @@ def measure(obs: Observations, geometry: Geometry, half: Floats, solution: Astro
     for e, c in by_frame(obs):
         if e not in points:
             continue
-        own2 = amplitude2 * (excess[e] / common if common > 0.0 else 1.0)
+        # never more than twice what the visit has beyond noise: the ratio of two small numbers is no measure
+        own2 = min(amplitude2 * (excess[e] / common if common > 0.0 else 1.0), 2.0 * excess[e])
         amplitude[e] = np.sqrt(own2)
         k = points[e]
         center = place[obs.ccd == c][0] - geometry.lever[obs.ccd == c][0]

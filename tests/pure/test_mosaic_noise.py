@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hscdb.mosaic import noise
+from hscdb.mosaic import noise, robust
 
 
 def residuals(seed: int, scale: float, floors: list[float], n: int = 1500, dimension: int = 2):
@@ -54,3 +54,12 @@ def test_of_a_handful_nothing_is_said():
 def test_covariances_get_the_floor_on_both_axes():
     found = noise.Noise(2.0, np.array([3.0]))
     np.testing.assert_allclose(found.variance(np.array([[1.0, 0.5, 2.0]]), np.zeros(1, np.int64)), [[13.0, 2.0, 17.0]])
+
+
+def test_detections_at_the_same_pixels_tell_nothing_of_a_common_field():
+    star, used = np.repeat(np.arange(50), 4), np.ones(200, bool)
+    place = np.random.default_rng(5).uniform(-1.0, 1.0, (50, 2))[star]
+    assert robust.wander(star, used, place, 50) < 1e-12
+    moved = place + 0.2 * np.random.default_rng(6).normal(size=place.shape)
+    assert robust.wander(star, used, moved, 50) == pytest.approx(0.2 * np.sqrt(0.75), rel=0.1)
+    assert robust.wander(star[:1], used[:1], place[:1], 1) == 0.0

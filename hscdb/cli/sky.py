@@ -187,4 +187,5 @@ def demo(args: argparse.Namespace) -> int:
     plots = sorted(Path(repo).glob("rerun/demo/qa/**/*.png"))
     if plots:
         print("\nplots:\n" + "\n".join(f"  {path}" for path in plots))
+        print("all on one page: " + ", ".join(map(str, sorted(Path(repo).glob("rerun/demo/qa/**/index.html")))))
     return 0

@@ -55,17 +55,20 @@ def solve(
     if np.unique(obs.star[obs.is_reserved & (obs.reason == "")]).size < _N_JUDGE:
         return _noted(best, f"not asked for: fewer than {_N_JUDGE} reserved stars to judge it")
     before = after = _reserved_rms(obs, best, place_err_mas)
+    why = ""
     for _ in range(_N_ROUND):
         field = measure(obs, geometry, half, best)
         if field is None:
-            return _noted(best, "not asked for: too few detections")
+            why = "too few detections, or nothing beyond their noise"
+            break
         trial = replace(fit(at(field, obs, geometry), best), turbulence=field)
         rms = _reserved_rms(obs, trial, place_err_mas)
         if not rms < after:
+            why = f"reserved stars do not become better ({after:.3f} to {rms:.3f} mas)"
             break
         best, after = trial, rms
     if best.turbulence is None:
-        return _noted(best, f"left out: reserved stars do not become better ({before:.3f} to {rms:.3f} mas)")
+        return _noted(best, f"left out: {why}")
     return _noted(
         best,
         {
@@ -99,7 +102,10 @@ def at(field: Turbulence, obs: Observations, geometry: Geometry) -> Floats:
 
 
 def measure(obs: Observations, geometry: Geometry, half: Floats, solution: Astrometry) -> Turbulence | None:
-    """The field in the residuals of a solution, whose own field is put back first. None: no visit has enough stars."""
+    """The field in the residuals of a solution, whose own field is put back first.
+
+    None: no visit has enough stars, or none has more than noise.
+    """
     target = solution.plane_residual.copy()
     if solution.turbulence is not None:
         target += at(solution.turbulence, obs, geometry) * _DEG
@@ -112,8 +118,12 @@ def measure(obs: Observations, geometry: Geometry, half: Floats, solution: Astro
     given = solution.given_variance
     bounds = np.array(_LENGTHS_ARCSEC) / geometry.arcsec
     amplitude2, length, noise2 = _likely(points, place, target, given, bounds, _START_ARCSEC / geometry.arcsec)
+    # of the most exact detections: of all, the photons of the faint would drown it
+    best = {e: k[np.argsort(given[k], kind="stable")[:_N_LIKELY]] for e, k in points.items()}
     excess = {e: max(float(np.median(target[k] ** 2) / 0.4549 - np.median(given[k]) - noise2), 0.0)
-              for e, k in points.items()}  # fmt: skip
+              for e, k in best.items()}  # fmt: skip
+    if not any(excess.values()):
+        return None
     common = float(np.median(list(excess.values())))
     coefficients = np.zeros((obs.visits.size, obs.ccds.size, 2, basis.n_terms(TURBULENCE_ORDER)))
     amplitude = np.zeros(obs.visits.size)

@@ -102,8 +102,9 @@ def fit(
             axis_variance = 0.5 * (now.variance[:, 0] + now.variance[:, 2])
             square = (now.own_residual[good] ** 2).sum(axis=1)
             errors = noise.measure(
-                square, axis_variance[good], now.own_share[good], obs.visit[good], obs.visits.size, 2, 200.0
-            )
+                square, axis_variance[good], now.own_share[good], obs.visit[good], obs.visits.size, 2, 200.0,
+                n_iteration > _N_SOFT,
+            )  # fmt: skip
         weight = inverse(errors.variance(now.variance, obs.visit))
         scalar = 0.5 * (weight[:, 0] + weight[:, 2]) * (obs.reason == "")
         soft = robust.settle(

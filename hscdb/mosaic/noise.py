@@ -18,6 +18,7 @@ from hscdb.mosaic.model import Floats, Ints
 _N_PER_BIN = 100  # detections in a bin: its robust variance is then good to 20 %
 _N_BIN = 12
 _N_PER_VISIT = 40  # bright detections from which a visit has a floor of its own; the common one counts as so many
+_MOST = 5.0  # common floors: a visit beyond is not noisy but wrong, and must be seen, not weighed away
 _SCALES = (0.5, 10.0)  # beyond, the given errors are no errors
 _LEVER = 4.0  # the given variances must differ by so much for scale and floor to be told apart
 
@@ -53,13 +54,16 @@ def constant(floor: float, n_visit: int) -> Noise:
 
 
 def measure(
-    square: Floats, given: Floats, share: Floats, visit: Ints, n_visit: int, dimension: int, largest: float
-) -> Noise:
+    square: Floats, given: Floats, share: Floats, visit: Ints, n_visit: int, dimension: int, largest: float,
+    is_settled: bool = True,
+) -> Noise:  # fmt: skip
     """The Noise that explains residuals.
 
     square  : (n,) squared residuals, summed over `dimension` axes; given (n,) their variance per axis.
     share   : (n,) part of the variance that is left in a residual about the star's own mean.
     visit   : (n,) indices; largest: upper bound of a floor.
+    is_settled : whether visits may have floors of their own. While the fit still moves, a visit that begins far off
+              would be given a large one, lose its weight, and stay off.
     """
     scale = _scale(square, given, share, dimension)
     scaled = scale**2 * given
@@ -68,10 +72,13 @@ def measure(
     is_bright = scaled <= max(common**2, 2.0 * float(np.quantile(scaled, 0.3)) if scaled.size else 0.0)
     common = robust.floor(square[is_bright], scaled[is_bright], share[is_bright], dimension, largest)
     floor = np.full(n_visit, common)
+    if not is_settled:
+        return Noise(scale, floor)
     n = np.bincount(visit[is_bright], minlength=n_visit)
     for e in np.flatnonzero(n >= _N_PER_VISIT):
         k = is_bright & (visit == e)
         own = robust.floor(square[k], scaled[k], share[k], dimension, largest)
+        own = min(own, _MOST * common)
         floor[e] = np.sqrt((n[e] * own**2 + _N_PER_VISIT * common**2) / (n[e] + _N_PER_VISIT))
     return Noise(scale, floor)
 

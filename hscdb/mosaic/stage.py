@@ -1,6 +1,7 @@
 """mosaic: tie all visits of a tract and filter together, positions and fluxes, by the stars they share."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,8 @@ from hscdb.db import copy
 from hscdb.db.queries import query
 from hscdb.errors import InputError
 from hscdb.fits import header, product
-from hscdb.mosaic import astrometry, flux, frames, gather, geometry, judge, prepare, products, rows, turbulence
-from hscdb.mosaic.model import Astrometry, Floats, Flux, Observations
+from hscdb.mosaic import astrometry, ccdmap, flux, frames, gather, geometry, judge, prepare, products, rows, turbulence
+from hscdb.mosaic.model import Astrometry, Floats, Flux, Geometry, Observations
 from hscdb.mosaic.places import Options
 from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, stage
@@ -42,7 +43,9 @@ class Config:
         choices=_FLUXES,
     )  # fmt: skip
     solve_ccd: bool = setting(True, "solve shift and turn of each CCD", was="solveCcd, allowRotation")
-    solve_turbulence: bool = setting(True, "take each visit's turbulence off, if reserved stars become better by it")
+    solve_turbulence: bool = setting(
+        True, "take turbulence, and bends of the CCDs, off the model if reserved stars become better by it"
+    )
     solve_flux_ccd: bool = setting(True, "solve one flux offset per CCD", was="fluxFitSolveCcd")
     use_references: bool = setting(True, "tie positions and magnitudes to reference stars", was="fluxFitAbsolute")
     use_ambiguous: bool = setting(False, "fit stars with another detection within the match radius too")
@@ -108,7 +111,7 @@ def run(work: Work, config: Config) -> Funnel:
         )  # fmt: skip
 
     half = geometry.half_sizes(work.camera, obs.ccds)
-    position = turbulence.solve(fit, obs, places, half, place_err) if config.solve_turbulence else fit(None, None)
+    position = _position(config, fit, obs, places, per_visit["crval"], half, place_err)
     areas = np.array([frames.area_at_axis(where, position, e) for e in range(obs.visits.size)])
     jacobian = frames.jacobians(where, position, obs, areas)
     scale = flux.fit(obs, refs, places, obs.mag - 2.5 * np.log10(jacobian), per_visit["zero"], _flux_options(config))
@@ -136,6 +139,17 @@ def run(work: Work, config: Config) -> Funnel:
         "n_photometry_used": int(scale.is_used.sum()), "n_ref": position.n_ref, "n_ref_mag": scale.n_ref,
         "n_reserved": int(obs.is_reserved.sum()),
     }  # fmt: skip
+
+
+def _position(
+    config: Config, fit: Callable[[Floats | None, Astrometry | None], Astrometry], obs: Observations, places: Geometry,
+    crval: Floats, half: Floats, place_err: Floats,
+) -> Astrometry:  # fmt: skip
+    """The joint fit of positions, with what is taken off the model if reserved stars become better by it."""
+    if not config.solve_turbulence:
+        return fit(None, None)
+    maps, bend = ccdmap.learn(obs, places, crval, config.astrometry_order, half)
+    return turbulence.solve(fit, obs, places, half, place_err, maps if ccdmap.is_needed(bend) else None)
 
 
 def _warn(left_out: dict[str, str], verdict: judge.Verdict) -> None:

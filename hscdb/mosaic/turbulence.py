@@ -43,40 +43,50 @@ def solve(
     geometry: Geometry,
     half: Floats,
     place_err_mas: Floats,
+    maps: Turbulence | None = None,
 ) -> Astrometry:
-    """The joint fit, with the visits' turbulence taken off if that makes the reserved stars better.
+    """The joint fit, with the CCDs' maps and the visits' turbulence taken off if that makes the reserved stars better.
 
     fit           : fit(field, previous), the joint fit with (n_obs, 2) [deg] of xi, eta taken off the detections,
                     starting from a previous solution.
     half          : (n_ccd, 2) half sizes of the CCDs along u and v [pix].
     place_err_mas : (n_obs,) given error of a detection per axis, by which the reserved ones are weighted.
+    maps          : of ccdmap.learn, None: not needed.
     """
     best = fit(None, None)
     if np.unique(obs.star[obs.is_reserved & (obs.reason == "")]).size < _N_JUDGE:
         return _noted(best, f"not asked for: fewer than {_N_JUDGE} reserved stars to judge it")
-    before = after = _reserved_rms(obs, best, place_err_mas)
-    why = ""
+    before = _reserved_rms(obs, best, place_err_mas)
+    if maps is not None:
+        trial = replace(fit(at(maps, obs, geometry), None), turbulence=maps)
+        rms = _reserved_rms(obs, trial, place_err_mas)
+        is_better = rms < before
+        told = {"is_used": is_better, "reserved_rms_mas": [round(before, 4), round(rms, 4)]}
+        best, before, maps = (trial, rms, maps) if is_better else (best, before, None)
+        best = replace(best, notes=best.notes | {"ccd_maps": told})
+    after, why, used = before, "", None
     for _ in range(_N_ROUND):
-        field = measure(obs, geometry, half, best)
+        field = measure(obs, geometry, half, best, maps)
         if field is None:
             why = "too few detections, or nothing beyond their noise"
             break
-        trial = replace(fit(at(field, obs, geometry), best), turbulence=field)
+        trial = fit(at(field, obs, geometry), best)
+        trial = replace(trial, turbulence=field, notes=best.notes | trial.notes)
         rms = _reserved_rms(obs, trial, place_err_mas)
         if not rms < after:
             why = f"reserved stars do not become better ({after:.3f} to {rms:.3f} mas)"
             break
-        best, after = trial, rms
-    if best.turbulence is None:
+        best, after, used = trial, rms, field
+    if used is None:
         return _noted(best, f"left out: {why}")
     return _noted(
         best,
         {
             "reserved_rms_before_mas": round(before, 4), "reserved_rms_after_mas": round(after, 4),
-            "length_arcsec": round(best.turbulence.length_pix * geometry.arcsec, 2),
-            "noise_mas": round(best.turbulence.noise_mas, 3),
+            "length_arcsec": round(used.length_pix * geometry.arcsec, 2),
+            "noise_mas": round(used.noise_mas, 3),
             "amplitude_mas": {
-                str(v): round(float(a), 3) for v, a in zip(obs.visits, best.turbulence.amplitude_mas, strict=True)
+                str(v): round(float(a), 3) for v, a in zip(obs.visits, used.amplitude_mas, strict=True)
             },
         },
     )  # fmt: skip
@@ -101,14 +111,18 @@ def at(field: Turbulence, obs: Observations, geometry: Geometry) -> Floats:
     return out
 
 
-def measure(obs: Observations, geometry: Geometry, half: Floats, solution: Astrometry) -> Turbulence | None:
-    """The field in the residuals of a solution, whose own field is put back first.
+def measure(
+    obs: Observations, geometry: Geometry, half: Floats, solution: Astrometry, maps: Turbulence | None = None
+) -> Turbulence | None:
+    """The field in the residuals of a solution, whose own field is put back first, on top of the CCDs' maps.
 
     None: no visit has enough stars, or none has more than noise.
     """
     target = solution.plane_residual.copy()
     if solution.turbulence is not None:
         target += at(solution.turbulence, obs, geometry) * _DEG
+    if maps is not None:
+        target -= at(maps, obs, geometry) * _DEG
     used = solution.is_used
     by_visit = {e: np.flatnonzero(used & (obs.visit == e)) for e in range(obs.visits.size)}
     points = {e: k for e, k in by_visit.items() if k.size >= _N_PER_VISIT}
@@ -145,6 +159,8 @@ def measure(obs: Observations, geometry: Geometry, half: Floats, solution: Astro
         weights = cho_solve(cho_factor(covariance, lower=True), target[k])
         predicted = own2 * _correlation(center + grid * half[c], place[k], length) @ weights
         coefficients[e, c] = (inverse @ predicted).T / _DEG
+    if maps is not None:
+        coefficients += maps.coefficients
     return Turbulence(half, coefficients, amplitude, length, float(np.sqrt(noise2)))
 
 

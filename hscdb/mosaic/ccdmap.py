@@ -7,7 +7,7 @@ The joint fit moves and turns CCDs as rigid pieces. Where the description misses
 
 P_e the visit's polynomial over the mosaic and S_c a cubic of each CCD, the same in all visits, are fitted in turn until
 both rest: least squares, S_c with a prior of 0.5 arcsec per term against 20 mas of noise, detections beyond 5 medians
-left out. S_c then is taken off the model like turbulence (turbulence.py), if reserved stars become better by it.
+left out. S_c then is taken off the model like turbulence (turbulence.py), if the stars become better by it.
 Gauge: what P_e and S_c share (shift, turn, scale common to all CCDs) is P_e's, being fitted first.
 """
 

@@ -44,7 +44,7 @@ class Config:
     )  # fmt: skip
     solve_ccd: bool = setting(True, "solve shift and turn of each CCD", was="solveCcd, allowRotation")
     solve_turbulence: bool = setting(
-        True, "take turbulence, and bends of the CCDs, off the model if reserved stars become better by it"
+        True, "take turbulence, and bends inside the CCDs, off the model if stars become better by it"
     )
     solve_flux_ccd: bool = setting(True, "solve one flux offset per CCD", was="fluxFitSolveCcd")
     use_references: bool = setting(True, "tie positions and magnitudes to reference stars", was="fluxFitAbsolute")

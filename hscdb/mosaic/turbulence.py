@@ -45,7 +45,7 @@ def solve(
     place_err_mas: Floats,
     maps: Turbulence | None = None,
 ) -> Astrometry:
-    """The joint fit, with the CCDs' maps and the visits' turbulence taken off if that makes the reserved stars better.
+    """The joint fit, with the CCDs' maps and the visits' turbulence taken off if stars become better by it.
 
     fit           : fit(field, previous), the joint fit with (n_obs, 2) [deg] of xi, eta taken off the detections,
                     starting from a previous solution.
@@ -56,14 +56,9 @@ def solve(
     best = fit(None, None)
     if np.unique(obs.star[obs.is_reserved & (obs.reason == "")]).size < _N_JUDGE:
         return _noted(best, f"not asked for: fewer than {_N_JUDGE} reserved stars to judge it")
-    before = _reserved_rms(obs, best, place_err_mas)
     if maps is not None:
-        trial = replace(fit(at(maps, obs, geometry), None), turbulence=maps)
-        rms = _reserved_rms(obs, trial, place_err_mas)
-        is_better = rms < before
-        told = {"is_used": is_better, "reserved_rms_mas": [round(before, 4), round(rms, 4)]}
-        best, before, maps = (trial, rms, maps) if is_better else (best, before, None)
-        best = replace(best, notes=best.notes | {"ccd_maps": told})
+        best, maps = _with_maps(fit, obs, geometry, best, maps)
+    before = _reserved_rms(obs, best, place_err_mas)
     after, why, used = before, "", None
     for _ in range(_N_ROUND):
         field = measure(obs, geometry, half, best, maps)
@@ -90,6 +85,27 @@ def solve(
             },
         },
     )  # fmt: skip
+
+
+def _with_maps(
+    fit: Callable[[Floats | None, Astrometry | None], Astrometry], obs: Observations, geometry: Geometry,
+    plain: Astrometry, maps: Turbulence,
+) -> tuple[Astrometry, Turbulence | None]:  # fmt: skip
+    """The fit with the CCDs' maps, or the plain one with None if all stars together do not become better.
+
+    The maps come from the first calibrations, not from the residuals that judge them, and the fit has no unknown more:
+    so all stars may judge, by the errors and the floor that the plain fit has measured.
+    """
+    trial = replace(fit(at(maps, obs, geometry), None), turbulence=maps)
+    weight = 1.0 / (plain.given_variance + plain.floor_mas**2 + judge.FLOORS.position_mas**2)
+    sides = []
+    for one in (plain, trial):
+        axes = [judge.rms(one.residual[:, i], obs.star, obs.reason == "", obs.stars.size, weight)[0] for i in range(2)]
+        sides.append(float(np.sqrt(np.mean(np.square(axes)))))
+    is_used = sides[1] < sides[0]
+    chosen = trial if is_used else plain
+    told = {"is_used": is_used, "rms_without_mas": round(sides[0], 4), "rms_with_mas": round(sides[1], 4)}
+    return replace(chosen, notes=chosen.notes | {"ccd_maps": told}), maps if is_used else None
 
 
 def _noted(solution: Astrometry, note: object) -> Astrometry:

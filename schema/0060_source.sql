@@ -11,6 +11,12 @@ CREATE TABLE frame_isr (
     bias_master_id  bigint,
     dark_master_id  bigint,
     flat_master_id  bigint,
+    defects_master_id  bigint,
+    fringe_master_id   bigint,
+    sky_master_id      bigint,
+    fringe_e        finite8,
+    fringe_e_err    finite8,
+    charge_moved_e  finite8,
     sky_level_e     finite8,
     sky_sigma_e     finite8,
     flatness_pp     finite8,
@@ -30,6 +36,12 @@ COMMENT ON COLUMN frame_isr.gain_e_per_adu  IS '[electron/adu] {instr.calib} gai
 COMMENT ON COLUMN frame_isr.bias_master_id  IS '[-] {meta.id} master bias used';
 COMMENT ON COLUMN frame_isr.dark_master_id  IS '[-] {meta.id} master dark used';
 COMMENT ON COLUMN frame_isr.flat_master_id  IS '[-] {meta.id} master flat used';
+COMMENT ON COLUMN frame_isr.defects_master_id IS '[-] {meta.id} map of bad pixels used; NULL: the camera''s lists';
+COMMENT ON COLUMN frame_isr.fringe_master_id IS '[-] {meta.id} master fringe used';
+COMMENT ON COLUMN frame_isr.sky_master_id   IS '[-] {meta.id} master sky used';
+COMMENT ON COLUMN frame_isr.fringe_e        IS '[electron] {instr.background} what the master fringe was multiplied with: the sky that makes the fringes';
+COMMENT ON COLUMN frame_isr.fringe_e_err    IS '[electron] {stat.error;instr.background} one sigma of fringe_e';
+COMMENT ON COLUMN frame_isr.charge_moved_e  IS '[electron] {instr.det} sum of the charge that the brighter-fatter correction moved; NULL: not done';
 COMMENT ON COLUMN frame_isr.sky_level_e     IS '[electron] {instr.skyLevel} median sky (SKYLEVEL)';
 COMMENT ON COLUMN frame_isr.sky_sigma_e     IS '[electron] {instr.skySigma} clipped scatter of the sky (SKYSIGMA)';
 COMMENT ON COLUMN frame_isr.flatness_pp     IS '[-] {stat.max} peak-to-peak of the 256-pix sky mesh over its median (FLATNESS_PP)';
@@ -38,6 +50,28 @@ COMMENT ON COLUMN frame_isr.n_saturated     IS '[-] {meta.number} saturated pixe
 COMMENT ON COLUMN frame_isr.n_bad           IS '[-] {meta.number} pixels masked as BAD';
 COMMENT ON COLUMN frame_isr.n_no_data       IS '[-] {meta.number} pixels without data (vignetted)';
 CREATE INDEX frame_isr_frame ON frame_isr (visit, ccd);
+
+CREATE TABLE frame_vet (
+    run_id     bigint NOT NULL,
+    task_id    bigint NOT NULL REFERENCES task ON DELETE CASCADE,
+    visit      bigint NOT NULL,
+    ccd        integer NOT NULL,
+    check_name text NOT NULL,
+    figure     finite8,
+    figure_limit finite8,
+    is_good    boolean NOT NULL,
+    PRIMARY KEY (task_id, check_name)
+);
+COMMENT ON TABLE  frame_vet             IS 'Checks of a raw frame before any work, also of frames that were refused';
+COMMENT ON COLUMN frame_vet.run_id      IS '[-] {meta.id} run';
+COMMENT ON COLUMN frame_vet.task_id     IS '[-] {meta.id} task that made the row';
+COMMENT ON COLUMN frame_vet.visit       IS '[-] {meta.id;obs} number of the visit';
+COMMENT ON COLUMN frame_vet.ccd         IS '[-] {meta.id;instr.det} number of the CCD';
+COMMENT ON COLUMN frame_vet.check_name  IS '[-] {meta.code.class} size [pixels], empty [adu], background [adu], high_pixels [part], fixed_value [part], histogram [adu], acf [pix]';
+COMMENT ON COLUMN frame_vet.figure      IS '[-] {stat.value} figure found, in the unit of its check; NULL: could not be told';
+COMMENT ON COLUMN frame_vet.figure_limit  IS '[-] {stat.max} limit it was held against, in the same unit';
+COMMENT ON COLUMN frame_vet.is_good     IS '[-] {meta.code.qual} whether the check was passed';
+CREATE INDEX frame_vet_bad ON frame_vet (visit, ccd) WHERE NOT is_good;
 
 CREATE TABLE frame_quality (
     run_id               bigint NOT NULL,

@@ -31,12 +31,12 @@ BEGIN
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO hscdb_reader', current_schema());
         GRANT SELECT ON
             flag_doc, camera, ccd, amplifier, filter, color_term, visit, frame, frame_header, ingest_refusal, run, task,
-            product, master_kind, master, master_input, frame_isr, frame_quality, source, psf_star,
+            product, master_kind, master, master_input, master_defect, frame_isr, frame_vet, frame_quality, source, psf_star,
             ref_catalog, ref_file, ref_star, ref_flux, source_sky, source_ref,
             skymap, tract, patch, frame_tract, frame_patch, star, star_member, star_ref,
             wcs_solution, flux_scale, mosaic_solution, mosaic_visit, mosaic_ccd, star_solution, star_residual,
             calibrated_source, qa_metric, schema_version,
-            column_doc, frame_info, progress, source_info, source_calibrated, star_summary, master_choice,
+            column_doc, frame_info, progress, source_info, source_calibrated, star_summary, master_choice, master_timeline,
             hsc_star, hsc_frame, hsc_skymap, lsst_visit, lsst_visit_detector, lsst_source,
             bi_frame, bi_visit, bi_night, bi_task
         TO hscdb_reader;

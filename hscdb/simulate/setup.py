@@ -72,7 +72,7 @@ class Setup:
     cosmic_per_s: float = _option(1.5, "cosmic rays per second on 2048 x 4176 pixels", "1/s")
     crosstalk: bool = _option(True, "crosstalk between the amplifiers")
     nonlinearity: bool = _option(True, "the amplifiers' non-linearity")
-    brighter_fatter: bool = _option(False, "charge repulsion (brighter-fatter)")
+    brighter_fatter: bool = _option(True, "charge repulsion (brighter-fatter), where the camera has a kernel")
     defects: bool = _option(True, "the camera's defects")
 
     n_bias: int = _option(5, "bias frames")

@@ -44,26 +44,26 @@ class Solution:
         return np.asarray(10.0 ** (-0.4 * p) * jacobian)
 
 
-def from_rows(wcs: npt.NDArray[np.void], scale: npt.NDArray[np.void]) -> Solution:
-    """The Solution of the rows of apply/find_wcs and apply/find_flux_scale."""
-    cd = [wcs[name] for name in ("cd1_1_deg", "cd1_2_deg", "cd2_1_deg", "cd2_2_deg")]
+def from_row(row: npt.NDArray[np.void]) -> Solution:
+    """The Solution of a row of run/read_solutions."""
+    cd = [row[name] for name in ("cd1_1_deg", "cd1_2_deg", "cd2_1_deg", "cd2_2_deg")]
     return Solution(
         wcs=Wcs.from_flat(
-            (float(wcs["crval1_deg"]), float(wcs["crval2_deg"])),
-            (float(wcs["crpix1_pix"]), float(wcs["crpix2_pix"])),
+            (float(row["crval1_deg"]), float(row["crval2_deg"])),
+            (float(row["crpix1_pix"]), float(row["crpix2_pix"])),
             cd,
-            int(wcs["sip_order"]),
-            wcs["sip_a"],
-            wcs["sip_b"],
+            int(row["sip_order"]),
+            row["sip_a"],
+            row["sip_b"],
         ),
-        mag0_e=float(scale["flux_mag0_e"]),
-        mag0_e_err=float(scale["flux_mag0_e_err"]),
-        power=unflatten(scale["poly_mag"], int(scale["poly_order"])),
-        x0=float(scale["x0_pix"]),
-        y0=float(scale["y0_pix"]),
-        area_deg2=float(scale["jacobian_area_deg2"]) if scale["has_jacobian"] else float("nan"),
-        is_joint=bool(wcs["stage"] == "mosaic" and scale["stage"] == "mosaic"),
-        is_extrapolated=bool(wcs["status"] == "extrapolated"),
+        mag0_e=float(row["flux_mag0_e"]),
+        mag0_e_err=float(row["flux_mag0_e_err"]),
+        power=unflatten(row["poly_mag"], int(row["poly_order"])),
+        x0=float(row["x0_pix"]),
+        y0=float(row["y0_pix"]),
+        area_deg2=float(row["jacobian_area_deg2"]) if row["has_jacobian"] else float("nan"),
+        is_joint=bool(row["wcs_stage"] == "mosaic" and row["scale_stage"] == "mosaic"),
+        is_extrapolated=bool(row["wcs_status"] == "extrapolated"),
     )
 
 

@@ -11,8 +11,8 @@ from hscdb.fits import header, product
 from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, stage
 
-find_wcs = query("apply/find_wcs")
-find_flux_scale = query("apply/find_flux_scale")
+find_solution = query("apply/find_solution")
+read_solutions = query("run/read_solutions")
 find_left_out = query("apply/find_left_out")
 read_sources = query("apply/read_sources")
 delete_sources = query("apply/delete_sources")
@@ -41,12 +41,13 @@ def run(work: Work, config: Config) -> Funnel:
     """Calibrated image and catalog of a frame in a tract (hscPipe: calibrateExposure.py, calibrateCatalog.py)."""
     unit = work.unit
     where = {"run_id": work.run_id, "tract": unit["tract"], "visit": unit["visit"], "ccd": unit["ccd"]}
-    wcs_row, scale_row = find_wcs.one(work.connection, **where), find_flux_scale.one(work.connection, **where)
-    if wcs_row is None or not wcs_row["has_joint"] or scale_row is None:
-        raise _unsolved(work, wcs_row)
-    chosen = solution.from_rows(wcs_row, scale_row)
+    found = find_solution.one(work.connection, **where)
+    if found is None or not found["has_joint"] or not found["scale_task_id"]:
+        raise _unsolved(work, found)
+    tasks = {name: int(found[name]) for name in ("wcs_task_id", "scale_task_id")}
+    chosen = solution.from_row(read_solutions.one(work.connection, **tasks, **_ids(work)))
     kind = work.options.get("kind", "")
-    has_image = not wcs_row["is_catalog"]
+    has_image = not found["is_catalog"]
     n_image = int(kind != "catalogs" and config.do_image and has_image and _image(work, chosen))
     sources = read_sources(work.connection, run_id=work.run_id, visit=unit["visit"], ccd=unit["ccd"])
     rows = catalog.rows({"run_id": work.run_id, "task_id": work.task_id}, unit, sources, chosen)
@@ -64,11 +65,11 @@ def _ids(work: Work) -> dict[str, Any]:
     return {name: work.unit[name] for name in ("visit", "ccd")}
 
 
-def _unsolved(work: Work, wcs_row: Any) -> InputError:
+def _unsolved(work: Work, found: Any) -> InputError:
     """What to say of a frame without a joint solution; a product by the first calibration would hide that."""
     where = {name: work.unit[name] for name in ("tract", "visit")}
     who = f"apply visit={work.unit['visit']} ccd={work.unit['ccd']} tract={work.unit['tract']}"
-    if wcs_row is not None and wcs_row["has_joint"]:
+    if found is not None and found["has_joint"]:
         return InputError(
             f"{who}: no flux scale (1 needed), as no detection of the visit has a flux. Its positions are in "
             "wcs_solution.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,10 @@ class Butler:
         folder, name = _open(given)
         self.repository = Repository.open(folder, dsn)
         self._finalizer = weakref.finalize(self, self.repository.close)
-        try:
+        with ExitStack() as stack:
+            stack.callback(self.close)
             self.registry = Registry(self.repository, rerun or name, calib)
-        except Exception:
-            self.close()
-            raise
+            stack.pop_all()  # all is well: stay open
 
     def close(self) -> None:
         """Close the connection to the database; done by itself when the butler is forgotten."""

@@ -25,7 +25,9 @@ def write(repository: Repository, run: Any, tract: int, filter: str) -> int:
     """
     n_file = 0
     with transaction(repository.engine) as connection:
-        rows = query("butler/read_solutions")(connection, run_id=int(run["run_id"]), tract=tract, filter=filter)
+        done = query("butler/find_solution").one(connection, run_id=int(run["run_id"]), tract=tract, filter=filter)
+        task = 0 if done is None else int(done["task_id"])
+        rows = query("run/read_solutions")(connection, wcs_task_id=task, scale_task_id=task, visit=None, ccd=None)
         for row in rows:
             ccd = repository.camera.ccds[int(row["ccd"])]
             ids = {"visit": int(row["visit"]), "ccd": int(row["ccd"]), "tract": tract, "filter": filter}

@@ -65,14 +65,10 @@ class Registry:
         return int(self.run["run_id"])
 
     def frame(self, ids: Mapping[str, Any], what: str) -> Any:
-        """The one frame of a dataId (row of find_frame). NoResults if there is none, ConfigError `bad_id` if there are
+        """The one frame of a dataId (row of read_frames). NoResults if there is none, ConfigError `bad_id` if there are
         several."""
-        if isinstance(ids.get("visit"), int) and isinstance(ids.get("ccd"), int):
-            rows = self.ask("find_frame", visit=ids["visit"], ccd=ids["ccd"])
-            other = {key: content for key, content in ids.items() if key in ("filter", "field", "pointing")}
-            rows = rows[[all(row[key] == content for key, content in other.items()) for row in rows]]
-        else:
-            rows = self.frames(ids)
+        one = {key: [ids[key]] for key in ("visit", "ccd") if isinstance(ids.get(key), int)}
+        rows = self.frames(ids, known=one if len(one) == 2 else {})
         if len(rows) == 1:
             return rows[0]
         said = dataid.describe(ids)
@@ -82,9 +78,13 @@ class Registry:
             )
         raise NoResults(f"butler: {what}: no frame with {said}. {self._near(ids)}", code="no_frame")
 
-    def frames(self, ids: Mapping[str, Any], data_type: str | None = None) -> Any:
-        """The frames of a dataId, which may leave keys open or give lists."""
-        return self.ask("read_frames", ids=[*dataid.selection(ids).ids], data_type=data_type)
+    def frames(
+        self, ids: Mapping[str, Any], data_type: str | None = None, known: Mapping[str, list[int]] | None = None
+    ) -> Any:
+        """The frames of a dataId, which may leave keys open or give lists. known: visit and ccd of the only ones."""
+        visits, ccds = ((known or {}).get(key) for key in ("visit", "ccd"))
+        selected = [*dataid.selection(ids).ids]
+        return self.ask("read_frames", ids=selected, data_type=data_type, visits=visits, ccds=ccds)
 
     def _near(self, ids: Mapping[str, Any]) -> str:
         """What there is where a frame was not found."""

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from hscdb.db import lost
 from hscdb.errors import ConfigError, HscdbError
 
 
@@ -18,7 +19,8 @@ def main(words: Sequence[str] | None = None) -> int:
         args = parse(words)
         if args is None:
             return 0
-        status = args.command(args)
+        with lost.named():
+            status = args.command(args)
         sys.stdout.flush()
     except HscdbError as error:
         print(f"hscdb: {error}", file=sys.stderr)
@@ -30,14 +32,6 @@ def main(words: Sequence[str] | None = None) -> int:
         # The reader of our output has gone (`hscdb query ... | head`); Python must not complain at its own end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
-        from hscdb.db.tables import is_lost
-
-        if is_lost(error):
-            said = str(error).strip().partition("\n")[0]
-            print(f"hscdb: the database server went away ({said}). Run the same command again.", file=sys.stderr)
-            return 1
-        raise
     return int(status or 0)
 
 

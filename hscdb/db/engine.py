@@ -12,7 +12,8 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool, QueuePool
 
-from hscdb.errors import ConfigError, InputError
+from hscdb.db.lost import ServerLostError
+from hscdb.errors import ConfigError
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 # jit: sky joins have absurd cost estimates and compiling them costs 100 times the query.
@@ -34,7 +35,7 @@ def connect(dsn: str, *, pool: bool = True, application_name: str = "hscdb") -> 
 
     pool : keep up to five connections open; False opens one per use (for forking parents).
     Options in the DSN itself (options=-c ...) win over ours. ConfigError `bad_dsn` if it cannot be parsed;
-    InputError `no_server`, at the first use, if nobody answers.
+    ServerLostError `no_server`, at the first use, if nobody answers.
     """
     try:
         given: dict[str, Any] = conninfo_to_dict(dsn)
@@ -58,10 +59,10 @@ def connect(dsn: str, *, pool: bool = True, application_name: str = "hscdb") -> 
                 if time.monotonic() < end and any(words in str(error) for words in _SOON):
                     time.sleep(0.2)
                     continue
-                raise InputError(
+                raise ServerLostError(
                     f"database {given.get('dbname', '')!r} at {given.get('host', 'the default socket')}: "
                     f"{str(error).strip()}. Start the server (hscdb db start REPO) or mend the DSN.",
-                    code="no_server",
+                    said=str(error).strip().partition("\n")[0],
                 ) from error
 
     if not pool:

@@ -6,7 +6,6 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
 from hscdb.db.engine import driver
 from hscdb.errors import SchemaError
@@ -51,18 +50,6 @@ def analyze(engine: Engine, tables: Iterable[str]) -> None:
         raw = driver(connection)
         for table in tables:
             raw.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
-
-
-def is_lost(error: BaseException) -> bool:
-    """Whether an exception, or one it comes from, says that the connection to the server is gone."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, DBAPIError) and seen.connection_invalidated:
-            return True
-        if isinstance(seen, psycopg.OperationalError) and (seen.sqlstate is None or seen.sqlstate[:2] in ("57", "08")):
-            return not isinstance(seen, psycopg.errors.QueryCanceled)
-        seen = seen.__cause__ or seen.__context__
-    return False
 
 
 def is_worth_retry(error: BaseException) -> bool:

@@ -31,7 +31,7 @@ class Cells:
 
 
 def cells(camera: Camera, rows: Rows) -> Cells:
-    """Cells of the frames in rows of qa/read_fields, all of one visit."""
+    """Cells of the frames in rows of run/read_solutions, all of one visit."""
     corners, correction, jacobian = [np.empty((0, 4, 2))], [np.empty(0)], [np.empty(0)]
     for row in rows:
         ccd = camera.ccds[int(row["ccd"])]

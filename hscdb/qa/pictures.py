@@ -16,7 +16,7 @@ Rows = npt.NDArray[np.void]
 
 @dataclass(frozen=True)
 class Facts:
-    """What is drawn: the camera, rows of qa/read_residuals, read_stars, read_ccds, read_fields and read_scatter."""
+    """What is drawn: the camera and rows of read_residuals, read_stars, read_ccds, run/read_solutions, read_scatter."""
 
     camera: Camera
     rows: Rows

@@ -25,7 +25,7 @@ read_residuals = query("qa/read_residuals")
 read_stars = query("qa/read_stars")
 read_ccds = query("qa/read_ccds")
 read_visits = query("qa/read_visits")
-read_fields = query("qa/read_fields")
+read_fields = query("run/read_solutions")
 read_page_metrics = query("qa/read_page_metrics")
 read_ref_catalogs = query("qa/read_ref_catalogs")
 
@@ -100,7 +100,7 @@ def _plots(work: Work, config: Config, task: int, scatter: np.ndarray) -> int:
         rows=read_residuals(work.connection, mosaic_task_id=task),
         stars=read_stars(work.connection, mosaic_task_id=task),
         ccds=read_ccds(work.connection, mosaic_task_id=task),
-        fields=read_fields(work.connection, mosaic_task_id=task),
+        fields=read_fields(work.connection, wcs_task_id=task, scale_task_id=task, visit=None, ccd=None),
         scatter=scatter,
         snr_min=config.snr_min,
     )

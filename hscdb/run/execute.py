@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hscdb import pipeline
-from hscdb.db import tables
+from hscdb.db import lost, tables
 from hscdb.db.engine import transaction
 from hscdb.db.queries import query
 from hscdb.run import pool, tasks
@@ -109,12 +109,11 @@ class Command:
             tasks.warn_of_empty(self.repository.engine, self.selection)
         for group in groups(self.stages, known):
             try:
-                self._group(group, known, outcome)
-            except Exception as error:
-                if tables.is_lost(error):
-                    outcome.lost = str(error).strip().partition("\n")[0]
-                    break
-                raise
+                with lost.named():
+                    self._group(group, known, outcome)
+            except lost.ServerLostError as error:
+                outcome.lost = error.said
+                break
             if outcome.bugs or outcome.lost:
                 break
         return outcome

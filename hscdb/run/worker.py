@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from hscdb.db.engine import connect, transaction
+from hscdb.db.lost import is_lost
 from hscdb.db.queries import query
-from hscdb.db.tables import delete_task_rows, is_lost, is_worth_retry
+from hscdb.db.tables import delete_task_rows, is_worth_retry
 from hscdb.errors import HscdbError, InputError
 from hscdb.run.cost import Clock, peak_mb
 from hscdb.run.interrupt import Interrupt
@@ -253,6 +254,8 @@ class Worker:
         with self.connection.begin():
             delete_task_rows(self.connection, stage.writes, self.plan.run_id, task_id)
             files.forget_all()
+            if error.store is not None:
+                error.store(self.connection)
             mark_failed(
                 self.connection, task_id=task_id, reason=error.code, message=message, wall_s=wall_s, cpu_s=cpu_s,
                 peak_mb=peak_mb(),

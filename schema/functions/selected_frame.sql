@@ -39,6 +39,8 @@ WITH chosen AS MATERIALIZED (
             OR s.id -> 'tai_date' ? CAST(CAST((v.obs_start + INTERVAL '37 s') AT TIME ZONE 'UTC' AS date) AS text))
        AND is_near_any(s.id -> 'exposure_s', v.exposure_s)
        AND is_near_any(s.id -> 'rotator_deg', v.rotator_deg)
+       -- frames that are given are found by the key, not by looking at every visit
+       AND (p_where_visits IS NULL OR v.visit = ANY (p_where_visits))
 )
 SELECT c.place, c.id, f.visit, f.ccd
   FROM chosen AS c

@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from hscdb.db.queries import query
 
-find_wcs = query("apply/find_wcs")
-find_flux_scale = query("apply/find_flux_scale")
+find_solution = query("apply/find_solution")
+read_solutions = query("run/read_solutions")
 find_left_out = query("apply/find_left_out")
 read_sources = query("apply/read_sources")
 read_solved_frames = query("run/read_solved_frames")
@@ -47,8 +47,20 @@ def solve(connection, run_id, world, *, tract=0, status="solved", zero=30.0, fra
 
 
 def both(connection, run_id, tract=0, visit=VISIT, ccd=CCD):
-    where = {"run_id": run_id, "tract": tract, "visit": visit, "ccd": ccd}
-    return find_wcs.one(connection, **where), find_flux_scale.one(connection, **where)
+    """WCS and flux scale that hold, as dictionaries; None where there is none."""
+    frame = {"visit": visit, "ccd": ccd}
+    found = find_solution.one(connection, run_id=run_id, tract=tract, **frame)
+    if found is None:
+        return None, None
+    facts = {name: found[name] for name in ("has_joint", "is_catalog")}
+    tasks = {name: int(found[name]) for name in ("wcs_task_id", "scale_task_id")}
+    row = read_solutions.one(connection, **tasks, **frame)
+    if row is None:
+        assert tasks["scale_task_id"] == 0
+        return facts, None
+    columns = {name: row[name] for name in row.dtype.names}
+    return (facts | columns | {"stage": row["wcs_stage"], "status": row["wcs_status"]},
+            columns | {"stage": row["scale_stage"], "status": row["scale_status"]})  # fmt: skip
 
 
 def test_the_joint_solution_holds_before_the_first_calibration(connection, world):

@@ -4,11 +4,18 @@ Every message follows one grammar: *who: what is wrong (found vs needed). What t
 Each error carries a reason code, which `run/worker.py` stores in `task.reason`.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 
 class HscdbError(Exception):
-    """Something a user can understand and mend; anything else is a bug."""
+    """Something a user can understand and mend; anything else is a bug.
+
+    store : what is written with the reason of a failed task (connection -> anything), where all else is rolled back.
+    """
 
     code = "error"
+    store: Callable[[Any], object] | None = None
     exit_status = 1
 
     def __init__(self, message: str, code: str | None = None) -> None:

@@ -137,7 +137,7 @@ def _correct(
     image: Plane, flat: Plane, has_flat: bool, dark: Plane, dark_s: float, level: float, u: Plane, v: Plane,
     tiles: npt.NDArray[np.bool_], n_round_max: int, border: int, moved: Plane,
 ) -> tuple[int, float]:  # fmt: skip
-    """Rounds over the tiles that are still open, until none is; then what was moved is added. Rounds, sum of |moved|."""
+    """Rounds over the tiles that are open, until none is; then what was moved is added. Rounds, sum of |moved|."""
     half = u.shape[1] - 1
     side = TILE + 2 * _HALO
     charge = np.empty((side + 2 * half, side + 2 * half), np.float32)

@@ -2,40 +2,61 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from hscdb.camera.model import Box
+from hscdb.db import copy
 from hscdb.db.queries import query
-from hscdb.errors import DataError, InputError
+from hscdb.errors import DataError, HscdbError, InputError
 from hscdb.fits import header as headers
 from hscdb.fits import product, raw
 from hscdb.image.readout import defects, frame, saturation
 from hscdb.image.readout.frame import Steps
-from hscdb.isr import interpolate, sky
+from hscdb.isr import brighter_fatter, fringe, interpolate, sky, vet
+from hscdb.isr.cards import cards
 from hscdb.run import masters
 from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, stage
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from hscdb.camera.model import Camera, Ccd
     from hscdb.image.plane import Image
 
+    Plane = npt.NDArray[np.float32]
+
 find_frame = query("isr/find_frame")
+read_master_defects = query("isr/read_master_defects")
 insert_frame_isr = query("isr/insert_frame_isr")
 
 SIGMA_PER_FWHM = 0.42466090014400953
-# A raw frame's own WCS is good to minutes of arc only (camera document, section 6): it must not be taken for one.
-_NOT_COPIED = (
-    "CTYPE CRVAL CRPIX CDELT CUNIT CROTA CD1_ CD2_ PC1_ PC2_ PC001 PC002 PV1_ PV2_ A_ B_ AP_ BP_ LTV LTM "
-    "LONGPOLE LATPOLE WCS RADECSYS BLANK BUNIT COMMENT HISTORY EXTNAME EXTTYPE INHERIT DATE"
-).split()
 
 
 @dataclass(frozen=True)
 class Config:
+    """Every step is a switch; `was` are hscPipe's names."""
+
+    do_vet: bool = setting(True, "refuse frames that are not worth any work; each check makes a row of frame_vet")
+    vet_background_max_adu: float = setting(
+        20000.0, "median sky above the overscan from which a frame is refused", unit="adu"
+    )
+    vet_high_adu: float = setting(40000.0, "pixels above it (over the overscan) are high", unit="adu")
+    vet_high_fraction_max: float = setting(0.1, "part of high pixels from which a frame is refused")
+    vet_fixed_values: tuple[float, ...] = setting(
+        (0.0, 32768.0), "raw values that a broken converter gives; none = no check", unit="adu"
+    )
+    vet_fixed_fraction_max: float = setting(1e-3, "part of pixels of one such value from which a frame is refused")
+    vet_hump_min: float = setting(0.2, "humps of the histogram count from this part of the highest on")
+    vet_hump_min_adu: float = setting(15.0, "least distance of two humps that refuse a frame", unit="adu")
+    vet_hump_max_adu: float = setting(200.0, "largest distance of two humps that refuse a frame", unit="adu")
+    vet_acf_max_pix: float = setting(
+        15.0, "width of the autocorrelation (about the FWHM) from which a frame is refused", unit="pix"
+    )
     do_saturation: bool = setting(True, "mask saturated pixels (SAT)", was="doSaturation")
     do_suspect: bool = setting(True, "mask pixels above the suspect level (SUSPECT)", was="doSuspect")
     do_overscan: bool = setting(True, "subtract the overscan where the camera has one", was="doOverscan")
@@ -56,6 +77,9 @@ class Config:
         True, "measure the read noise in the overscan instead of taking the camera's", was="doEmpiricalReadNoise"
     )
     do_defects: bool = setting(True, "mask the defects of the ccd (BAD)", was="doDefect")
+    do_found_defects: bool = setting(
+        True, "take a master of kind defects that holds on the night instead of the camera's list, if there is one"
+    )
     do_vignette: bool = setting(True, "mask what lies outside the lit circle (NO_DATA)", was="doVignette")
     do_widen_trails: bool = setting(True, "widen saturation trails", was="doWidenSaturationTrails")
     grow_saturation_pix: int = setting(
@@ -64,55 +88,86 @@ class Config:
     do_dark: bool = setting(True, "subtract the master dark, times the dark time", was="doDark")
     do_flat: bool = setting(True, "divide by the master flat", was="doFlat")
     flat_min: float = setting(0.05, "pixels of lower response in the flat are BAD")
+    do_fringe: bool = setting(
+        True, "subtract the master fringe, scaled to the frame, in the camera's fringing filters", was="doFringe"
+    )
+    do_sky: bool = setting(False, "subtract the pattern of the master sky, scaled to the frame", was="doSky")
     do_interpolate: bool = setting(
         True, "interpolate over BAD, SAT and NaN pixels (INTRP)", was="doInterpolate doSaturationInterpolation"
     )
     fwhm_arcsec: float = setting(1.0, "width of a star for the interpolation", unit="arcsec", was="fwhm")
     reach_pix: int = setting(50, "widest defect that is interpolated over; wider ones get the sky level", unit="pix")
+    do_brighter_fatter: bool = setting(
+        True, "undo the brighter-fatter effect where the camera has a kernel", was="doBrighterFatter"
+    )
+    brighter_fatter_min_e: float = setting(
+        2000.0, "only where pixels are this far above the sky: below, it is a hundredth of the noise", unit="electron"
+    )
+    brighter_fatter_n_round: int = setting(10, "largest number of rounds", was="brighterFatterMaxIter")
+    brighter_fatter_border_pix: int = setting(8, "border that is not corrected and set EDGE", unit="pix")
     keep_image: bool = setting(False, "keep postISRCCD after the frame was measured", was="doWrite")
 
     def steps(self) -> Steps:
         """The steps of the readout."""
         return Steps(**{name: getattr(self, name) for name in Steps.__dataclass_fields__})
 
+    def limits(self) -> vet.Limits:
+        """The limits of the checks of raw frames."""
+        return vet.Limits(**{name: getattr(self, f"vet_{name}") for name in vet.Limits.__dataclass_fields__})
+
 
 @dataclass(frozen=True)
-class _Masters:
-    """Pixels of the masters in use, and {kind: master_id or None}."""
+class Used:
+    """Pixels of the masters in use (None: not used), the boxes of bad pixels, and {kind: master_id or None}."""
 
-    bias: npt.NDArray[np.float32] | None
-    dark: npt.NDArray[np.float32] | None
-    flat: npt.NDArray[np.float32] | None
-    ids: dict[str, int | None]
+    bias: Plane | None = None
+    dark: Plane | None = None
+    flat: Plane | None = None
+    fringe: Plane | None = None
+    sky: Plane | None = None
+    boxes: tuple[Box, ...] = ()
+    ids: dict[str, int | None] = field(default_factory=dict)
 
 
-@stage("isr", per="frame", config=Config, reads=("frame", "visit", "master"), writes=("frame_isr",))
+@dataclass(frozen=True)
+class Finished:
+    """What the last steps found: sky; fringes [electron of sky], one sigma; charge moved [electron]. NaN: not done."""
+
+    sky: sky.Sky
+    fringe_e: float = math.nan
+    fringe_e_err: float = math.nan
+    charge_moved_e: float = math.nan
+
+
+@stage("isr", per="frame", config=Config, reads=("frame", "visit", "master"), writes=("frame_isr", "frame_vet"))
 def run(work: Work, config: Config) -> Funnel:
-    """Clean a raw frame: saturation, overscan, bias, linearity, crosstalk, gain, dark, flat, defects, interpolation."""
-    visit, ccd = work.unit["visit"], work.camera.ccds[work.unit["ccd"]]
-    found = find_frame.one(work.connection, visit=visit, ccd=ccd.ccd)
-    if found is None:
+    """Clean a raw frame: checks, saturation, overscan, bias, linearity, crosstalk, gain, dark, flat, fringes, holes."""
+    visit, ccd = int(work.unit["visit"]), work.camera.ccds[work.unit["ccd"]]
+    facts = find_frame.one(work.connection, visit=visit, ccd=ccd.ccd)
+    if facts is None:
         raise InputError(
             f"visit={visit} ccd={ccd.ccd}: no raw frame is known. Ingest it with `hscdb ingest REPO FILES`.",
             code="no_frame",
         )
-    path = work.repository / str(found["path"]).partition("#")[0]
-    header = headers.read_header(path, int(found["hdu"]))
+    path = work.repository / str(facts["path"]).partition("#")[0]
+    header = headers.read_header(path, int(facts["hdu"]))
     ccd = raw.ccd_in(work.camera, ccd, header)
-    used = _masters(work, config, ccd, found)
-    boxes = work.camera.defects_on(ccd.ccd, str(found["night"])) if config.do_defects else ()
-    bad = defects.bad_amplifiers(ccd, boxes)
-    adu = frame.to_adu(raw.read_raw(path, int(found["hdu"]), ccd), ccd, config.steps(), used.bias, bad)
+    pixels = raw.read_raw(path, int(facts["hdu"]), ccd)
+    used = _masters(work, config, ccd, facts)
+    if config.do_vet:
+        _vet(work, config, ccd, pixels, used.boxes)
+    bad = defects.bad_amplifiers(ccd, used.boxes)
+    adu = frame.to_adu(pixels, ccd, config.steps(), used.bias, bad)
     if len(adu.bad) == len(ccd.amplifiers):
         raise DataError(
             f"visit={visit} ccd={ccd.ccd}: all {len(adu.bad)} amplifiers are dead or saturated. Leave the ccd out.",
             code="all_bad",
         )
-    defects.mark(adu.mask, boxes)
+    defects.mark(adu.mask, used.boxes)
     if config.do_vignette:
         defects.mark_unlit(adu.mask, work.camera, ccd)
-    image = frame.to_electrons(adu, work.camera, ccd, config.steps(), used.dark, float(found["dark_s"]), used.flat)
-    level = finish(image, work.camera, config)
+    image = frame.to_electrons(adu, work.camera, ccd, config.steps(), used.dark, float(facts["dark_s"]), used.flat)
+    found = finish(image, work.camera, config, used, float(facts["dark_s"]))
     n_saturated, n_bad, n_no_data = sky.count(image.mask)
     insert_frame_isr(
         work.connection, run_id=work.run_id, task_id=work.task_id, visit=visit, ccd=ccd.ccd,
@@ -120,81 +175,104 @@ def run(work: Work, config: Config) -> Funnel:
         read_noise_e=list(adu.read_noise_e(ccd, config.do_empirical_read_noise)),
         gain_e_per_adu=[a.gain_e_per_adu for a in ccd.amplifiers],
         **{f"{kind}_master_id": number for kind, number in used.ids.items()},
-        sky_level_e=level.level, sky_sigma_e=level.sigma,
-        flatness_pp=level.flatness_pp, flatness_rms=level.flatness_rms,
+        fringe_e=found.fringe_e, fringe_e_err=found.fringe_e_err, charge_moved_e=found.charge_moved_e,
+        sky_level_e=found.sky.level, sky_sigma_e=found.sky.sigma,
+        flatness_pp=found.sky.flatness_pp, flatness_rms=found.sky.flatness_rms,
         n_saturated=n_saturated, n_bad=n_bad, n_no_data=n_no_data,
     )  # fmt: skip
-    cards = _cards(work, ccd, header, found, level)
+    work.carry["postISRCCD"] = image
+    work.carry["cards"] = cards(ccd, header, visit, facts, found.sky, work.run_id, work.task_id)
     if config.keep_image or "detect" not in work.options.get("followed_by", ()):  # else it goes by work.carry
         with work.files.writing("postISRCCD", visit=visit, ccd=ccd.ccd) as target:
-            product.write_image(target, image, cards)
-    work.carry["postISRCCD"] = image
-    work.carry["cards"] = cards
+            product.write_image(target, image, work.carry["cards"])
     return {
         "n_pixel": image.data.size, "n_saturated": n_saturated, "n_bad": n_bad, "n_no_data": n_no_data,
         "n_amplifier_bad": len(adu.bad),
     }  # fmt: skip
 
 
-def finish(image: Image, camera: Camera, config: Config) -> sky.Sky:
-    """Widen trails, measure the sky, interpolate; in place. Returns the sky.
+def finish(image: Image, camera: Camera, config: Config, used: Used | None = None, dark_s: float = 0.0) -> Finished:
+    """Widen trails, take patterns of the sky off, measure it, interpolate, undo brighter-fatter; in place.
 
     DataError `no_pixels` if no pixel can be used.
     """
+    used = used or Used()
     if config.do_saturation:
         saturation.spread(image.mask, config.do_widen_trails, config.grow_saturation_pix)
     level = sky.measure(image.data, image.mask)
-    if not level.sigma == level.sigma:
+    if not math.isfinite(level.sigma):
         raise DataError("isr: no pixel of the frame can be used (all are masked). Leave it out.", code="no_pixels")
+    amplitude, error, moved = math.nan, math.nan, math.nan
+    if used.fringe is not None:
+        amplitude, error = fringe.amplitude(image.data, image.mask, used.fringe, level)
+        if math.isfinite(amplitude):
+            fringe.subtract(image.data, used.fringe, amplitude)
+    if used.sky is not None:
+        fringe.flatten(image.data, image.mask, used.sky)
+    if used.fringe is not None or used.sky is not None:
+        level = sky.measure(image.data, image.mask)
     if config.do_interpolate:
         sigma_pix = config.fwhm_arcsec / camera.pixel_scale_arcsec * SIGMA_PER_FWHM
         interpolate.fill(
             image.data, image.variance, image.mask, sigma_pix, level.level, level.sigma**2, config.reach_pix
         )
-    return level
+    if config.do_brighter_fatter and camera.brighter_fatter is not None:
+        moved = brighter_fatter.correct(
+            image.data, image.mask, np.asarray(camera.brighter_fatter), level.level, flat=used.flat, dark=used.dark,
+            dark_s=dark_s, least_e=config.brighter_fatter_min_e, n_round_max=config.brighter_fatter_n_round,
+            border_pix=config.brighter_fatter_border_pix,
+        ).moved_e  # fmt: skip
+    return Finished(level, amplitude, error, moved)
 
 
-def _masters(work: Work, config: Config, ccd: Ccd, found: Any) -> _Masters:
+def _masters(work: Work, config: Config, ccd: Ccd, facts: Any) -> Used:
     """Find and read the masters that are asked for. InputError `no_master`."""
-    pixels: dict[str, Any] = {"bias": None, "dark": None, "flat": None}
-    ids: dict[str, int | None] = dict.fromkeys(pixels)
-    wanted = {"bias": config.do_bias, "dark": config.do_dark and found["dark_s"] > 0, "flat": config.do_flat}
+    fringing = facts["filter"] in work.camera.settings.get("fringe", {}).get("filters", ())
+    wanted = {
+        "bias": config.do_bias, "dark": config.do_dark and facts["dark_s"] > 0, "flat": config.do_flat,
+        "fringe": config.do_fringe and fringing, "sky": config.do_sky,
+    }  # fmt: skip
+    pixels: dict[str, Any] = {}
+    ids: dict[str, int | None] = dict.fromkeys([*wanted, "defects"])
     for kind, is_wanted in wanted.items():
         if is_wanted:
-            one = masters.find(work, kind, ccd.ccd, found["filter"], found["night"])
+            one = masters.find(work, kind, ccd.ccd, facts["filter"], facts["night"])
             pixels[kind], ids[kind] = masters.read(work, one, (ccd.height, ccd.width)), int(one["master_id"])
-    return _Masters(**pixels, ids=ids)
+    boxes = work.camera.defects_on(ccd.ccd, str(facts["night"])) if config.do_defects else ()
+    if config.do_defects and config.do_found_defects:
+        one = masters.look(work, "defects", ccd.ccd, None, facts["night"])
+        if one is not None:
+            ids["defects"] = int(one["master_id"])
+            rows = read_master_defects(work.connection, master_id=ids["defects"])
+            boxes = tuple(Box(*(int(row[name]) for name in rows.dtype.names[:4])) for row in rows)
+    return Used(**pixels, boxes=boxes, ids=ids)
 
 
-def _cards(work: Work, ccd: Ccd, header: dict[str, Any], found: Any, level: sky.Sky) -> list[tuple[str, Any, str]]:
-    """Cards of HDU 0: the raw frame's own without its WCS, then hscPipe's, then ours."""
-    cards = [
-        (key, content, "") for key, content in header.items()
-        if key and not key.startswith(tuple(_NOT_COPIED)) and not isinstance(content, dict)
-    ]  # fmt: skip
-    mesh = sky.MESH_PIX
-    return [
-        *cards,
-        ("EXPTIME", found["exposure_s"], "[s] exposure time"),
-        ("DARKTIME", found["dark_s"], "[s] dark time"),
-        ("FILTER", found["filter"], "physical filter"),
-        ("DETNAME", ccd.name, "name of the ccd"),
-        ("DETSER", ccd.ccd, "number of the ccd"),
-        ("EXPID", int(work.unit["visit"]), "visit"),
-        ("MJD-AVG", found["obs_mjd"], "[d] MJD (TAI), middle of the exposure"),
-        ("TIMESYS", "TAI", "time system of MJD-AVG"),
-        ("BORE-RA", found["ra"], "[deg] boresight, ICRS"),
-        ("BORE-DEC", found["dec"], "[deg] boresight, ICRS"),
-        ("BORE-ROTANG", found["rotator_deg"], "[deg] position angle of the instrument"),
-        ("BORE-AIRMASS", found["airmass"], "airmass"),
-        ("BUNIT", "electron", "unit of the pixels"),
-        ("SKYLEVEL", level.level, "[electron] median sky"),
-        ("SKYSIGMA", level.sigma, "[electron] clipped scatter of the sky"),
-        ("FLATNESS_PP", level.flatness_pp, "peak to peak of the sky mesh over its median"),
-        ("FLATNESS_RMS", level.flatness_rms, "rms of the sky mesh over its median"),
-        ("FLATNESS_NGRIDS", f"{level.n_x}x{level.n_y}", "meshes"),
-        ("FLATNESS_MESHX", mesh, "[pix] width of a mesh"),
-        ("FLATNESS_MESHY", mesh, "[pix] height of a mesh"),
-        ("HDB_RUN", work.run_id, "run of hscdb"),
-        ("HDB_TASK", work.task_id, "task of hscdb"),
-    ]
+def _vet(work: Work, config: Config, ccd: Ccd, pixels: npt.NDArray[Any], boxes: tuple[Box, ...]) -> None:
+    """Check the raw frame and store the rows. DataError or InputError named after the check; its rows are kept, too."""
+    visit, expected = int(work.unit["visit"]), ccd.raw_width * ccd.raw_height
+    found = [vet.Check("size", float(pixels.size), float(expected or math.nan), True, "")]
+    refused: HscdbError | None = None
+    try:
+        frame.check_size(pixels, ccd)
+        found += vet.checks(pixels, ccd, work.camera, boxes, config.limits())
+    except InputError as error:
+        found[0] = vet.Check("size", found[0].found, found[0].limit, False, "")
+        refused = error
+    worst = next((one for one in found if not one.is_good), None)
+    rows = np.zeros(len(found), [
+        ("run_id", "i8"), ("task_id", "i8"), ("visit", "i8"), ("ccd", "i4"), ("check_name", "O"), ("figure", "f8"),
+        ("figure_limit", "f8"), ("is_good", "?"),
+    ])  # fmt: skip
+    for n, one in enumerate(found):
+        rows[n] = (work.run_id, work.task_id, visit, ccd.ccd, one.name, one.found, one.limit, one.is_good)
+    if worst is None:
+        copy.write(work.connection, "frame_vet", rows)
+        return
+    refused = refused or DataError(
+        f"visit={visit} ccd={ccd.ccd}: {worst.what}. Leave the frame out, raise the limit with "
+        "`--config isr.vet_...`, or do without checks: `--config isr.do_vet=false`.",
+        code=f"bad_{worst.name}",
+    )
+    refused.store = lambda connection: copy.write(connection, "frame_vet", rows)
+    raise refused

@@ -106,8 +106,9 @@ def _samples(raw: npt.NDArray[Any], ccd: Ccd, camera: Camera, boxes: tuple[Box, 
     mask = np.zeros((ccd.height, ccd.width), np.int32)
     defects.mark(mask, boxes)
     lit = defects.lit_columns(camera, ccd)
-    for y in range(0, ccd.height, ROWS) if lit else ():
-        mask[y, : lit[0][y]] = mask[y, lit[1][y] :] = 1
+    if lit is not None:
+        for y in range(0, ccd.height, ROWS):
+            mask[y, : lit[0][y]] = mask[y, lit[1][y] :] = 1
     bad = defects.bad_amplifiers(ccd, boxes)
     for amp in ccd.amplifiers:
         if amp.amp in bad:

@@ -26,8 +26,7 @@ def find(work: Work, kind: str, ccd: int, filter: str | None, night: date | None
     It is looked for in the calibration run and those it builds on; without one, in the run itself.
     InputError `no_master`, naming the night and the nearest master there is.
     """
-    run_id = work.run_id if work.calib_run_id is None else work.calib_run_id
-    found = find_master.one(work.connection, calib_run_id=run_id, kind=kind, ccd=ccd, filter=filter, night=night)
+    found = _nearest(work, kind, ccd, filter, night)
     if found is not None and found["is_valid"]:
         return found
     who = " ".join(f"{name}={entry}" for name, entry in work.unit.items() if entry is not None)
@@ -47,6 +46,17 @@ def find(work: Work, kind: str, ccd: int, filter: str | None, night: date | None
         f"`--config {'isr' if 'visit' in work.unit else 'master'}.do_{kind}=false`.",
         code="no_master",
     )
+
+
+def look(work: Work, kind: str, ccd: int, filter: str | None, night: date | None) -> Any | None:
+    """As `find`, for masters that can be done without: None if none holds."""
+    found = _nearest(work, kind, ccd, filter, night)
+    return found if found is not None and found["is_valid"] else None
+
+
+def _nearest(work: Work, kind: str, ccd: int, filter: str | None, night: date | None) -> Any | None:
+    run_id = work.run_id if work.calib_run_id is None else work.calib_run_id
+    return find_master.one(work.connection, calib_run_id=run_id, kind=kind, ccd=ccd, filter=filter, night=night)
 
 
 def read(work: Work, found: Any, shape: tuple[int, int]) -> npt.NDArray[np.float32]:

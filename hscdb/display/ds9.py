@@ -108,6 +108,7 @@ class Ds9:
         for key, words in {**SETTINGS, "mask": f"transparency {how.transparency:g}", **settings}.items():
             said = str(words).split()
             self.set(key, *(["mode", *said] if key == "scale" and said[0] in _MODES else said))
+        self.set("mask", "close")  # its window opens by itself
 
     def _go_to(self, frame: int | None) -> None:
         if frame is not None:

@@ -82,6 +82,7 @@ def save(one: Picture, path: Path) -> None:
     """Write a picture. InputError `no_folder`, `bad_suffix`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.patheffects import Normal, Stroke
 
     if path.suffix.lower() not in _TYPES:
         raise InputError(f"{path}: not a kind of picture that is written. Give {', '.join(_TYPES)}.", "bad_suffix")
@@ -104,7 +105,8 @@ def save(one: Picture, path: Path) -> None:
     axes.set_xlim(one.extent[0], one.extent[1])
     axes.set_ylim(one.extent[2], one.extent[3])
     for text, x, y in one.labels:
-        axes.text(x, y, text, color="cyan", fontsize=7, ha="center", va="center", alpha=0.9)
+        drawn = axes.text(x, y, text, color="white", fontsize=9, ha="center", va="center", clip_on=True)
+        drawn.set_path_effects([Stroke(linewidth=2, foreground="black"), Normal()])
     if one.legend:
         _explain(axes, one.legend)
     figure.savefig(path, dpi=_DPI)

@@ -9,47 +9,32 @@ from typing import Any
 
 from hscdb.display import style, symbols
 from hscdb.display.content import Content
+from hscdb.display.hub import Hub
 from hscdb.errors import ConfigError
 from hscdb.fits.stream import image_bytes
 from hscdb.run.log import logger
 
-_ABOUT = {"samp.name": "hscdb", "samp.description.text": "images and catalogs of an hscdb repository"}
-
 
 class Samp:
-    """The clients of the running hub; all of them, or the one of a name.
+    """The clients of the running hub; all of them, or those in whose names a word is ("ds9": SAOImageDS9).
 
-    ConfigError `no_hub` if there is none, `no_client` if no such client is there or understands what is sent.
+    Files that are sent stay in a temporary folder, for clients read them when they like.
+    ConfigError `no_hub` if there is no hub, `no_client` if no such client is there or understands what is sent.
     """
 
     def __init__(self, client: str | None = None) -> None:
-        from astropy.samp import SAMPHubError, SAMPIntegratedClient
-
         self.only = client
-        self._folder = tempfile.TemporaryDirectory(prefix="hscdb-samp-", ignore_cleanup_errors=True)
+        self._hub = Hub("hscdb", "images and catalogs of an hscdb repository")
+        self._folder = Path(tempfile.mkdtemp(prefix="hscdb-samp-"))
         self._n_file = 0
         self._is_told = False
-        self._client = SAMPIntegratedClient(dict(_ABOUT) | {"samp.name": "hscdb"}, addr="127.0.0.1", callable=False)
-        try:
-            self._client.connect()
-        except (SAMPHubError, ConnectionError) as error:
-            self._folder.cleanup()
-            raise ConfigError(
-                f"display: no SAMP hub answers ({error}). Start TOPCAT, Aladin or DS9 (which bring one), then again.",
-                code="no_hub",
-            ) from None
-
-    def names(self) -> dict[str, str]:
-        """{public id: name} of the clients."""
-        ids = self._client.get_registered_clients()
-        return {each: str(self._client.get_metadata(each).get("samp.name", each)) for each in ids}
 
     def _send(self, mtype: str, params: Mapping[str, str]) -> None:
         """Send to all who understand."""
-        names = self.names()
-        able = [each for each in self._client.get_subscribed_clients(mtype) if each in names]
+        names = self._hub.names()
+        able = [each for each in self._hub.takers(mtype) if each in names]
         if self.only is not None:
-            able = [each for each in able if names[each].lower() == self.only.lower()]
+            able = [each for each in able if self.only.lower() in names[each].lower()]
         if not able:
             there = ", ".join(sorted(name for name in names.values() if name not in ("Hub", "hscdb")))
             raise ConfigError(
@@ -58,7 +43,7 @@ class Samp:
                 code="no_client",
             )
         for each in able:
-            self._client.notify(each, {"samp.mtype": mtype, "samp.params": dict(params)})
+            self._hub.send(each, mtype, params)
 
     def show(self, one: Content, frame: int | None, settings: Mapping[str, Any], how: style.Style) -> None:
         """Send an image with its WCS. Masks and settings stay behind: SAMP has no words for them."""
@@ -71,7 +56,7 @@ class Samp:
 
     def _file(self, suffix: str) -> Path:
         self._n_file += 1
-        return Path(self._folder.name) / f"{self._n_file}{suffix}"
+        return self._folder / f"{self._n_file}{suffix}"
 
     def table(self, path: Path, name: str) -> None:
         """Send a catalog's file."""
@@ -92,6 +77,5 @@ class Samp:
         self._send("ds9.set", {"cmd": text})
 
     def close(self) -> None:
-        """Leave the hub; the files that were sent go too."""
-        self._client.disconnect()
-        self._folder.cleanup()
+        """Leave the hub."""
+        self._hub.close()

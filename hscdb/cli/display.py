@@ -1,0 +1,151 @@
+"""display: a CCD or a whole focal plane, with mask and sources, on DS9, by SAMP, or as a picture."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hscdb.cli import options
+from hscdb.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hscdb.butler import Butler
+    from hscdb.display.visit import View
+
+
+def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.Namespace], int]:
+    """The arguments of display."""
+    parser.description = (
+        "Show images: one CCD as it is, several CCDs of a visit as a binned focal plane (north up, east left). Of\n"
+        "several visits each is shown by itself. Without --png, --ds9 or --samp it goes to what HSCDB_DISPLAY names,\n"
+        "else to DS9, which is started if need be. Mask planes: DETECTED blue, CR magenta, SAT and INTRP green, BAD\n"
+        "red, EDGE and SUSPECT yellow, NO_DATA orange. Sources: point-like yellow, extended cyan, ellipses of three\n"
+        "times their moments; on a focal plane as circles."
+    )
+    parser.epilog = "\n".join((
+        "examples:",
+        "  hscdb display REPO --rerun first --id visit=902800 ccd=50 --sources",
+        "  hscdb display REPO --rerun first --id visit=902800 --png visit.png",
+        "  hscdb display REPO --dataset raw --id visit=902800 --png 'raw-{visit}.png' --bin 16",
+        "  hscdb display REPO --rerun first --dataset calibrated_exp --id tract=0 visit=902800 ccd=50 --ds9",
+        "  hscdb display REPO --rerun first --id visit=902800 ccd=50 --samp Aladin",
+    ))  # fmt: skip
+    options.repository(parser)
+    options.selection(parser)
+    add = parser.add_argument
+    add("--rerun", metavar="NAME", help="run whose products are shown [the only one there is]")
+    add("--calib", metavar="RUN", help="run with the masters [calib]")
+    add(
+        "--dataset",
+        default="calexp",
+        metavar="NAME",
+        help="raw, postISRCCD, calexp, calibrated_exp, flat, ... [calexp]",
+    )
+    add("--png", metavar="FILE", help="write a picture (.png, .pdf, .svg, .jpg); {visit} stands for the visit")
+    add("--ds9", nargs="?", const="", metavar="NAME", help="show on the DS9 of a name (ds9 -title NAME) [ds9]")
+    add(
+        "--samp",
+        nargs="?",
+        const="",
+        metavar="CLIENT",
+        help="send to the SAMP clients that are called so (topcat, aladin, ds9), or to all",
+    )
+    add("--sources", nargs="?", const=10.0, type=float, metavar="SNR", help="overlay sources from this S/N on [10]")
+    add("--no-mask", action="store_true", help="the image alone")
+    add("--transparency", type=float, metavar="PERCENT", help="of the mask: 0 hides the image, 100 the mask [60]")
+    add(
+        "--scale", default="zscale", metavar="WHAT", help="zscale, minmax, per cent of the pixels, or LOW,HIGH [zscale]"
+    )
+    add("--stretch", default="asinh", choices=("linear", "asinh", "log"), help="of pictures [asinh]")
+    add("--bin", type=options.positive, metavar="N", help="mean of N x N pixels [as fits a screen]")
+    add("--no-labels", action="store_true", help="no CCD numbers on a focal plane")
+    add("--frame", type=options.positive, metavar="N", help="DS9: frame of the first image [the current one]")
+    return display
+
+
+def display(args: argparse.Namespace) -> int:
+    """Show what is selected."""
+    from hscdb.display import style
+    from hscdb.display.visit import Looks, of_ccd, of_visit
+
+    options.start_log(args)
+    looks = Looks(args.bin, args.scale, args.stretch, args.sources, not args.no_mask, not args.no_labels)
+    how = style.Style()
+    if args.transparency is not None:
+        how.set_transparency(args.transparency)
+    with _butler(args) as butler:
+        visits = _selected(args, butler)
+        target = None if args.png else _target(args)
+        for at, frames in enumerate(visits):
+            if len(frames) == 1:
+                view = of_ccd(butler, args.dataset, frames[0], looks, how)
+            else:
+                view = of_visit(butler, args.dataset, frames, looks, how)
+            if target is None:
+                _write(view, args.png, int(frames[0]["visit"]), len(visits))
+                continue
+            frame = args.frame + at if args.frame else at + 1 if len(visits) > 1 else None
+            target.show(view.content, frame, _settings(args), how)
+            if view.shapes:
+                target.draw(view.shapes, frame)
+        if target is not None:
+            target.close()
+    return 0
+
+
+def _butler(args: argparse.Namespace) -> Butler:
+    from hscdb.butler import Butler
+
+    return Butler(args.repository, rerun=args.rerun, calib=args.calib, dsn=args.dsn)
+
+
+def _selected(args: argparse.Namespace, butler: Butler) -> list[list[dict[str, Any]]]:
+    """dataIds of the frames of --id and --where, visit by visit. ConfigError `no_frame`."""
+    from hscdb.db.where import frames as where
+    from hscdb.run import select
+
+    selection = select.parse(args.id, args.where)
+    if not selection.is_given:
+        raise ConfigError("hscdb display: of what? Add e.g. --id visit=902800 ccd=50.", code="usage")
+    tracts = {span[0] for one in selection.ids for span in one.get("tract", ())}
+    tract = {"tract": int(next(iter(tracts)))} if len(tracts) == 1 else {}
+    rows = butler.registry.ask("read_frames", ids=[*selection.ids], data_type=None)
+    wanted = None
+    if selection.where is not None:
+        found = where(butler.repository.engine, selection.where)
+        wanted = set(zip(found["visit"].tolist(), found["ccd"].tolist(), strict=True))
+    visits: dict[int, list[dict[str, Any]]] = {}
+    for visit, ccd in zip(rows["visit"].tolist(), rows["ccd"].tolist(), strict=True):
+        if wanted is None or (visit, ccd) in wanted:
+            visits.setdefault(visit, []).append({"visit": visit, "ccd": ccd} | tract)
+    if not visits:
+        raise ConfigError(f"hscdb display: no frame for {selection.describe()}. See `hscdb status`.", code="no_frame")
+    return list(visits.values())
+
+
+def _target(args: argparse.Namespace) -> Any:
+    from hscdb.display import use
+
+    if args.ds9 is not None and args.samp is not None:
+        raise ConfigError("hscdb display: --ds9 and --samp: give one of them.", code="usage")
+    if args.samp is not None:
+        return use(f"samp:{args.samp}")
+    return use(None if args.ds9 is None else f"ds9:{args.ds9}")
+
+
+def _settings(args: argparse.Namespace) -> dict[str, str]:
+    """--scale in DS9's words."""
+    low, comma, high = args.scale.partition(",")
+    return {"scale": f"limits {low} {high}" if comma else f"mode {args.scale}"}
+
+
+def _write(view: View, word: str, visit: int, n_visit: int) -> None:
+    from hscdb.display import picture
+
+    path = Path(word.replace("{visit}", str(visit))).expanduser()
+    if n_visit > 1 and "{visit}" not in word:
+        path = path.with_stem(f"{path.stem}-{visit}")
+    picture.save(view.picture, path)
+    print(path)

@@ -41,9 +41,9 @@ class Limits:
     psf_reserved: float = 0.2
     do_cosmic_ray: bool = True
     cr_n_sigma: float = 6.0
-    cr_charge_min_e: float = 450.0
+    cr_charge_min_e: float = 150.0
     cr_c1: float = 2.5
-    cr_c2: float = 0.6
+    cr_c2: float = 0.7
     cr_n_pixel_max: int = 1_000_000
     n_psf_star_max: int = 300
 

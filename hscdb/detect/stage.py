@@ -62,9 +62,9 @@ class Config:
     n_psf_star_max: int = setting(300, "PSF stars, the brightest")
     do_cosmic_ray: bool = setting(True, "find and fill cosmic rays", was="repair.doCosmicRay")
     cr_n_sigma: float = setting(6.0, "height of a cosmic ray over its surroundings, in sigma", was="cosmicray.minSigma")
-    cr_charge_min_e: float = setting(450.0, "least charge of a cosmic ray", unit="e", was="cosmicray.min_DN")
+    cr_charge_min_e: float = setting(150.0, "least charge of a cosmic ray", unit="e", was="cosmicray.min_DN")
     cr_c1: float = setting(2.5, "margin in sigma of the sharpness test", was="cosmicray.cond3_fac")
-    cr_c2: float = setting(0.6, "part of the PSF's sharpness that is a cosmic ray", was="cosmicray.cond3_fac2")
+    cr_c2: float = setting(0.7, "part of the PSF's sharpness that is a cosmic ray", was="cosmicray.cond3_fac2")
     cr_n_pixel_max: int = setting(1_000_000, "most cosmic-ray pixels looked for", was="cosmicray.nCrPixelMax")
 
     def limits(self) -> frame.Limits:

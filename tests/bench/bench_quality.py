@@ -1,0 +1,364 @@
+"""How well detect measures what a simulated HSC CCD holds, beside SExtractor with PSFEx's PSF on the same pixels.
+
+python tests/bench/bench_quality.py [--work DIR] [--visits 2] [--set NAME=VALUE ...] [--json]
+
+Raw frames of `hscdb simulate` go through master and isr; detect and SExtractor get the same postISRCCD. SExtractor has
+no finder of cosmic rays: it gets the pixels with ours filled (--rays: with them), which favours it. Truth decides:
+
+- completeness by magnitude where SExtractor's threshold is such that as many of its detections are real as of ours;
+- scatter of star magnitudes (PSF, 12-pix aperture) and of places, those over the Cramer-Rao bound of the true profile;
+- pulls of flux and place by S/N; area under the curve of star/galaxy separation; bias towards saturation.
+
+Scatter is 1.4826 MAD about the median; a star counts where both have it and neither flags its pixels.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+for _name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import numpy as np
+import peer
+from judge import auc, cramer_rao, expected_flux, matched, scatter
+from numpy.lib import recfunctions
+
+from hscdb.cli import main as hscdb
+from hscdb.detect import frame
+from hscdb.fits import product
+from hscdb.image import flags as bits
+from hscdb.image import mask as planes
+from hscdb.image.plane import Image
+
+CCD = 50
+SPOILT = bits.word("edge", "saturated", "suspect", "interpolated_center", "bad", "cr_center", "centroid_bad")
+# blends, saturation, truncation: SExtractor's 4, 8, 16; our mask's BAD, SAT, SUSPECT, NO_DATA in IMAFLAGS_ISO
+THEIR_FLAGS, THEIR_PLANES = 4 + 8 + 16, int(planes.word("BAD", "SAT", "SUSPECT", "NO_DATA"))
+MAG_EDGES = np.arange(17.0, 25.01, 0.5)
+
+
+def prepare(work: Path, n_visit: int, options: list[str]) -> None:
+    """Simulated frames, masters, and the frames that isr leaves, under `work` (nothing if they are there)."""
+    if (work / "done").exists():
+        return
+    sky, repo = work / "sky", work / "repo"
+    told = ["simulate", str(sky), "--camera", "hsc", "--ccds", str(CCD), "--visits", str(n_visit), "--set", *options]
+    commands = [told, ["init", str(repo), "--camera", "hsc"]]
+    for command in commands:
+        if hscdb(command) != 0:
+            raise SystemExit(f"failed: {command}")
+    files = [str(path) for folder in ("raw", "calib") for path in sorted((sky / folder).glob("*.fits"))]
+    commands = [["ingest", str(repo), *files]]
+    commands += [["master", str(repo), kind, "--id"] for kind in ("bias", "dark", "flat")]
+    commands += [["isr", str(repo), "--rerun", "quality", "--id", "-c", "isr.keep_image=true"]]
+    for command in commands:
+        if hscdb(command) != 0:
+            raise SystemExit(f"failed: {command}")
+    (work / "done").touch()
+
+
+class Frame:
+    """One frame: truth, our columns, SExtractor's catalog, all matched to the truth."""
+
+    def __init__(self, work: Path, visit: int, has_rays: bool) -> None:
+        path = next((work / "repo" / "rerun" / "quality" / "postISRCCD").glob(f"v{visit:07d}-*/c{CCD:03d}.fits"))
+        truth = product.read_table(work / "sky" / "truth_source.fits", 1)
+        self.truth = truth[truth["visit"] == visit]
+        image, _ = product.read_image(path)
+        self.measured = frame.characterize(image, frame.Limits(), seed=visit * 200 + CCD)
+        self.image = self.measured.image
+        self.fwhm = float(np.median(self.truth["fwhm_pix"]))
+        columns = self.measured.columns
+        self.rows = np.flatnonzero(columns["n_child"] == 0)
+        self.ours = {name: values[self.rows] for name, values in columns.items()}
+        self.ours["aper12"], self.ours["aper12_err"] = self.ours["aper"][:, 4], self.ours["aper_err"][:, 4]
+        surface = self.measured.background.render()
+        pixels = image.data if has_rays else self.image.data + surface
+        self.peer = self._peer(work, Image(np.asarray(pixels, np.float32), image.variance, image.mask), visit)
+        self.expected, self.mag = expected_flux(self.truth)
+        x, y = self.truth["x"], self.truth["y"]
+        self.ok = self._is_clear(x, y)
+        self.index = matched(self.truth, self.ours["x"], self.ours["y"])
+        self.snr = self.expected / np.where(self.index >= 0, self.ours["psf_flux_err"][self.index], np.nan)
+        self.bound, self.true_snr = cramer_rao(self.truth, self.expected, self.sky_variance())
+
+    def sky_variance(self) -> float:
+        """Variance of a pixel of empty sky."""
+        free = (self.image.mask & int(planes.word("DETECTED", "BAD", "NO_DATA", "INTRP"))) == 0
+        return float(np.median(self.image.variance[free]))
+
+    def _is_clear(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Whether places are 40 pix inside, and no defect lies within 3 pix."""
+        ny, nx = self.image.shape
+        inside = (x > 40) & (x < nx - 41) & (y > 40) & (y < ny - 41)
+        bad = (self.image.mask & int(planes.word("BAD", "NO_DATA", "SAT"))) != 0
+        i, j = np.clip(x, 3, nx - 4).astype(int), np.clip(y, 3, ny - 4).astype(int)
+        near = np.zeros(len(x), bool)
+        for dj in range(-3, 4):
+            for di in range(-3, 4):
+                near |= bad[j + dj, i + di]
+        return inside & ~near
+
+    def _peer(self, work: Path, image: Image, visit: int) -> dict[float, np.ndarray]:
+        """SExtractor's catalogs by threshold; empty without the programs."""
+        if peer.missing("sextractor", "psfex"):
+            return {}
+        folder = work / f"peer{visit}"
+        folder.mkdir(exist_ok=True)
+        peer.write_inputs(folder, image)
+        level = 0.98 * float(image.data[(image.mask & planes.SAT) == 0].max())
+        first = peer.extract(folder, "first", peer.FIRST, self.fwhm, level)
+        psf, _ = peer.model_psf(folder, first.path)
+        self.full = peer.extract(folder, "full", peer.SECOND, self.fwhm, level, psf).table
+        return {
+            threshold: peer.extract(folder, "places", peer.PLACES, self.fwhm, level, None, threshold).table
+            for threshold in (0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5)
+        }
+
+
+def real_part(frames: list[Frame], places: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, int]:
+    """Part of the detections on clear ground that lie within 2.5 pix of something true; and their number."""
+    n = real = 0
+    for one, (x, y) in zip(frames, places, strict=True):
+        clear = one._is_clear(x, y)
+        truth = np.stack([one.truth["x"], one.truth["y"]], 1)
+        from scipy.spatial import cKDTree
+
+        apart, near = cKDTree(truth).query(np.stack([x[clear], y[clear]], 1))
+        n += int(clear.sum())
+        # in the halo of what is large or bright everything is within reach of it
+        real += int(((apart < 2.5) | (apart < 0.5 * _reach(one, near))).sum())
+    return real / max(n, 1), n
+
+
+def _reach(one: Frame, near: np.ndarray) -> np.ndarray:
+    return np.where(one.truth["is_galaxy"][near], 8.0, 0.0)
+
+
+def found_part(frames: list[Frame], places: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Part of the true sources on clear ground that were found, by magnitude."""
+    n, hit = np.zeros(len(MAG_EDGES) - 1), np.zeros(len(MAG_EDGES) - 1)
+    for one, (x, y) in zip(frames, places, strict=True):
+        found = matched(one.truth, x, y) >= 0
+        n += np.histogram(one.mag[one.ok], MAG_EDGES)[0]
+        hit += np.histogram(one.mag[one.ok & found], MAG_EDGES)[0]
+    return np.where(n > 0, hit / np.maximum(n, 1), np.nan)
+
+
+def completeness(frames: list[Frame]) -> dict[str, Any]:
+    """Our purity and completeness, and SExtractor's at the threshold of the same purity (interpolated)."""
+    ours = [(one.ours["x"], one.ours["y"]) for one in frames]
+    pure, n = real_part(frames, ours)
+    result: dict[str, Any] = {"purity": round(pure, 4), "n": n, "mag": MAG_EDGES[:-1] + 0.25, "ours": found_part(frames, ours)}
+    if not frames[0].peer:
+        return result
+    curve = []
+    for threshold in frames[0].peer:
+        places = [(t["X_IMAGE"] - 1.0, t["Y_IMAGE"] - 1.0) for t in (one.peer[threshold] for one in frames)]
+        curve.append((threshold, *real_part(frames, places), found_part(frames, places)))
+    result["sextractor thresholds"] = {t: (round(p, 4), m) for t, p, m, _ in curve}
+    purity = np.maximum.accumulate([p for _, p, _, _ in curve])
+    at = int(np.searchsorted(purity, pure))
+    chosen = curve[min(at, len(curve) - 1)]
+    if 0 < at < len(curve):
+        part = (pure - purity[at - 1]) / max(purity[at] - purity[at - 1], 1e-12)
+        result["sextractor"] = (1 - part) * curve[at - 1][3] + part * curve[at][3]
+        result["sextractor threshold"] = round((1 - part) * curve[at - 1][0] + part * curve[at][0], 3)
+    else:
+        result["sextractor"], result["sextractor threshold"] = chosen[3], chosen[0]
+    return result
+
+
+def stars(frames: list[Frame]) -> np.ndarray:
+    """One row per true star on clear ground that we found and did not flag; NaN where SExtractor has none."""
+    rows = []
+    for one in frames:
+        k = one.index
+        chosen = one.ok & ~one.truth["is_galaxy"] & (k >= 0)
+        chosen &= (one.ours["flags"][k] & SPOILT) == 0
+        t, k = one.truth[chosen], k[chosen]
+        columns = {
+            "mag": one.mag[chosen], "snr": one.true_snr[chosen], "true": one.expected[chosen],
+            "bound": one.bound[chosen], "peak": t["peak_e"], "parent": one.ours["parent"][k],
+        }  # fmt: skip
+        for name in ("x", "y"):
+            columns[f"d{name}"] = one.ours[name][k] - t[name]
+            columns[f"d{name}_err"] = one.ours[f"{name}_err"][k]
+        for name in ("psf_flux", "aper12", "kron_flux", "gauss_flux"):
+            columns[name], columns[f"{name}_err"] = one.ours[name][k], one.ours[f"{name}_err"][k]
+        columns |= {f"s_{name}": values for name, values in _theirs(one, chosen).items()}
+        # transparency and the like: each catalog has a zero point of its own on each frame
+        good = (columns["snr"] > 100) & (columns["peak"] < 30_000)
+        for side in ("", "s_"):
+            if np.isfinite(columns[f"{side}psf_flux"][good]).any():
+                zero = float(np.nanmedian(columns[f"{side}psf_flux"][good] / columns["true"][good]))
+                for name in ("psf_flux", "psf_flux_err", "aper12", "aper12_err"):
+                    columns[side + name] = columns[side + name] / zero
+        rows.append(np.rec.fromarrays(list(columns.values()), names=list(columns)))
+    return recfunctions.stack_arrays(rows, usemask=False, asrecarray=True)
+
+
+def _theirs(one: Frame, chosen: np.ndarray) -> dict[str, np.ndarray]:
+    """SExtractor's measurement (threshold 1.5) of the chosen true sources; NaN where there is none or it is flagged."""
+    n = int(chosen.sum())
+    names = ("psf_flux", "psf_flux_err", "aper12", "aper12_err", "dx", "dy", "dx_err", "spread")
+    if not one.peer:
+        return dict.fromkeys(names, np.full(n, np.nan))
+    t = one.full
+    k = matched(one.truth, t["XWIN_IMAGE"] - 1, t["YWIN_IMAGE"] - 1)[chosen]
+    good = (k >= 0) & ((t["FLAGS"][k] & THEIR_FLAGS) == 0) & ((t["IMAFLAGS_ISO"][k] & THEIR_PLANES) == 0)
+    truth = one.truth[chosen]
+    values = {
+        "psf_flux": t["FLUX_PSF"][k], "psf_flux_err": t["FLUXERR_PSF"][k], "aper12": t["FLUX_APER"][k, 4],
+        "aper12_err": t["FLUXERR_APER"][k, 4], "dx": t["XWIN_IMAGE"][k] - 1 - truth["x"],
+        "dy": t["YWIN_IMAGE"][k] - 1 - truth["y"], "dx_err": np.sqrt(t["ERRX2WIN_IMAGE"][k]),
+        "spread": t["SPREAD_MODEL"][k],
+    }  # fmt: skip
+    return {name: np.where(good, column, np.nan) for name, column in values.items()}
+
+
+def photometry(s: np.ndarray) -> list[dict[str, Any]]:
+    """Scatter of magnitudes [mmag] and places [mpix] by magnitude; ours, SExtractor's, the bound."""
+    both = np.isfinite(s.s_psf_flux) & (s.s_psf_flux > 0) & (s.s_aper12 > 0) & (s.psf_flux > 0) & (s.aper12 > 0)
+    both = both if both.any() else s.psf_flux > 0
+    table = []
+    for low, high in zip(MAG_EDGES[:-1], MAG_EDGES[1:], strict=True):
+        here = s[both & (s.mag >= low) & (s.mag < high)]
+        if len(here) < 8:
+            continue
+        row: dict[str, Any] = {"mag": low + 0.25, "n": len(here), "snr": round(float(np.median(here.snr)), 1)}
+        with np.errstate(invalid="ignore"):
+            for name in ("psf_flux", "aper12"):
+                for side in ("", "s_"):
+                    residual = -2.5 * np.log10(here[side + name] / here.true)
+                    row[f"{side}{name}"] = round(1000 * scatter(residual), 2)
+                    row[f"{side}{name} off"] = round(1000 * float(np.nanmedian(residual)), 2)
+        for side in ("", "s_"):
+            row[f"{side}place"] = round(1000 * scatter(np.concatenate([here[side + "dx"], here[side + "dy"]])), 2)
+            row[f"{side}place/bound"] = round(
+                scatter(np.concatenate([here[side + "dx"] / here.bound, here[side + "dy"] / here.bound])), 3
+            )
+        table.append(row)
+    return table
+
+
+def pulls(s: np.ndarray) -> list[dict[str, Any]]:
+    """rms-like width (MAD) and median of (measured - true) / error, by S/N."""
+    table = []
+    for low, high in ((5, 7), (7, 10), (10, 20), (20, 50), (50, 100), (100, 200), (200, 500), (500, 1000)):
+        here = s[(s.snr >= low) & (s.snr < high)]
+        if len(here) < 8:
+            continue
+        flux = (here.psf_flux - here.true) / here.psf_flux_err
+        place = np.concatenate([here.dx / here.dx_err, here.dy / here.dy_err])
+        aper = (here.aper12 - here.true) / here.aper12_err
+        table.append({
+            "snr": f"{low}-{high}", "n": len(here), "flux": round(scatter(flux), 3),
+            "flux off": round(float(np.median(flux)), 2), "place": round(scatter(place), 3),
+            "aper12": round(scatter(aper), 3), "s_place": round(scatter(here.s_dx / here.s_dx_err), 3),
+            "s_flux": round(scatter((here.s_psf_flux - here.true) / here.s_psf_flux_err), 3),
+        })  # fmt: skip
+    return table
+
+
+def separation(frames: list[Frame]) -> list[dict[str, Any]]:
+    """Area under the curve of star/galaxy separation by magnitude: psf / Gaussian flux, SPREAD_MODEL, CLASS_STAR."""
+    score: dict[str, list[np.ndarray]] = {name: [] for name in ("mag", "galaxy", "ours", "spread", "class")}
+    for one in frames:
+        k = one.index
+        chosen = one.ok & (k >= 0)
+        chosen &= ((one.ours["flags"][k] & SPOILT) == 0) & np.isfinite(one.ours["gauss_flux"][k])
+        if one.peer:
+            t = one.full
+            m = matched(one.truth, t["XWIN_IMAGE"] - 1, t["YWIN_IMAGE"] - 1)
+            chosen &= (m >= 0) & ((t["FLAGS"][m] & THEIR_FLAGS) == 0)
+            score["spread"].append(t["SPREAD_MODEL"][m][chosen])
+            score["class"].append(-t["CLASS_STAR"][m][chosen])
+        score["mag"].append(one.mag[chosen])
+        score["galaxy"].append(one.truth["is_galaxy"][chosen])
+        score["ours"].append((one.ours["gauss_flux"] / one.ours["psf_flux"])[k][chosen])
+    joined = {name: np.concatenate(values) for name, values in score.items() if values}
+    table = []
+    for low, high in ((17, 21), (21, 22), (22, 23), (23, 24), (24, 25), (17, 25)):
+        here = (joined["mag"] >= low) & (joined["mag"] < high)
+        galaxy = joined["galaxy"][here]
+        if galaxy.sum() < 5 or (~galaxy).sum() < 5:
+            continue
+        row = {"mag": f"{low}-{high}", "n star": int((~galaxy).sum()), "n galaxy": int(galaxy.sum())}
+        row |= {name: round(auc(joined[name][here], galaxy), 4) for name in ("ours", "spread", "class") if name in joined}
+        table.append(row)
+    return table
+
+
+def bright_end(s: np.ndarray) -> list[dict[str, Any]]:
+    """Bias [mmag] of the PSF magnitude from saturation to 3 mag below, over the mean of S/N 100-500 (true peak < 1e5 e)."""
+    near = s[(s.snr > 100) & (s.peak < 30_000)]
+    zero, zero12 = (np.median(-2.5 * np.log10(near[name] / near.true)) for name in ("psf_flux", "aper12"))
+    table = []
+    top = s.mag.min()
+    for low in np.arange(top, top + 4, 0.5):
+        here = s[(s.mag >= low) & (s.mag < low + 0.5)]
+        if len(here) < 4:
+            continue
+        residual = -2.5 * np.log10(here.psf_flux / here.true) - zero
+        aper = -2.5 * np.log10(here.aper12 / here.true) - zero12
+        table.append({
+            "mag": round(low + 0.25, 2), "n": len(here), "peak_e": int(np.median(here.peak)),
+            "bias": round(1000 * float(np.median(residual)), 2),
+            "+-": round(1253 * scatter(residual) / np.sqrt(len(here)), 2),
+            "aper12 bias": round(1000 * float(np.median(aper)), 2),
+        })  # fmt: skip
+    return table
+
+
+def show(title: str, table: list[dict[str, Any]]) -> None:
+    """A table on the screen."""
+    print(f"\n{title}")
+    if table:
+        print("  ".join(f"{name:>14}" for name in table[0]))
+    for row in table:
+        print("  ".join(f"{value!s:>14}" for value in row.values()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, help="folder to keep the frames in, or to find them in")
+    parser.add_argument("--visits", type=int, default=2)
+    parser.add_argument("--set", nargs="*", default=["star_density=12", "n_bias=5", "n_dark=5", "n_flat=5"])
+    parser.add_argument("--rays", action="store_true", help="SExtractor gets the pixels with cosmic rays")
+    parser.add_argument("--json", action="store_true")
+    told = parser.parse_args()
+    absent = peer.missing("sextractor", "psfex")
+    if absent:
+        print(f"not installed: {', '.join(absent)}; our figures stand alone", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as temporary:
+        work = told.work or Path(temporary)
+        work.mkdir(exist_ok=True)
+        prepare(work, told.visits, told.set)
+        frames = [Frame(work, 902800 + 2 * k, told.rays) for k in range(told.visits)]
+    s = stars(frames)
+    complete = completeness(frames)
+    result = {
+        "completeness": complete, "photometry": photometry(s), "pulls": pulls(s), "separation": separation(frames),
+        "bright end": bright_end(s), "n_source": [len(one.rows) for one in frames],
+    }  # fmt: skip
+    if told.json:
+        print(json.dumps(result, default=lambda array: np.asarray(array).tolist()))
+        return
+    show("completeness at equal purity", [
+        {"mag": m, "ours": round(a, 3), "sextractor": round(b, 3), "difference": round(a - b, 3)}
+        for m, a, b in zip(complete["mag"], complete["ours"], complete.get("sextractor", complete["ours"] * np.nan), strict=True)
+    ])
+    print({name: values for name, values in complete.items() if np.ndim(values) == 0 or isinstance(values, dict)})
+    for title in ("photometry", "pulls", "separation", "bright end"):
+        show(title, result[title])
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch, fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -20,22 +21,25 @@ _WHAT = ("data", "config", "history", "tasks", "run")
 def show(
     repository: Repository,
     stages: Sequence[Stage],
-    settings: Settings,
+    settings: Settings | None,
     selection: Selection,
     words: Sequence[str],
     rerun: str | None,
     options: Mapping[str, Any],
 ) -> None:
-    """Print each of `words`: data, config[=GLOB], history[=GLOB], tasks. ConfigError `usage` on another word."""
+    """Print each of `words`: data, config[=GLOB], history[=GLOB] (which want settings), tasks.
+
+    ConfigError `usage` on another word.
+    """
     for word in words:
         what, _, glob = word.partition("=")
         if what not in _WHAT:
             raise ConfigError(f"--show {word}: not one of {', '.join(_WHAT)}.", code="usage")
         if what == "data":
             data(repository, stages[0], selection, rerun, options)
-        elif what == "config":
+        elif what == "config" and settings is not None:
             config(settings, [stage.name for stage in stages], glob)
-        elif what == "history":
+        elif what == "history" and settings is not None:
             history(settings, [stage.name for stage in stages], glob)
         elif what == "tasks":
             for stage in stages:
@@ -47,10 +51,10 @@ def data(
     repository: Repository, stage: Stage, selection: Selection, rerun: str | None, options: Mapping[str, Any]
 ) -> None:
     """One line per unit, as hscPipe prints it."""
+    from hscdb import pipeline
     from hscdb.db.engine import transaction
+    from hscdb.run import listing, tasks
     from hscdb.run import rerun as reruns
-    from hscdb.run import tasks
-    from hscdb.run.execute import with_needs
     from hscdb.run.select import data_id_line
 
     run_id = -1  # no run is made for a look; one that is there tells what is calibrated
@@ -62,10 +66,15 @@ def data(
                 if row is not None:
                     run_id = int(row["run_id"])
                     break
-    if selection.is_given:
+    known = {name: pipeline.outline(name) for name in pipeline.ORDER} | {stage.name: stage}
+    if stage.per == "frame" and not tasks.is_behind_tract(stage, known):
+        lines = listing.of_frames(repository.engine, selection)
+    else:
+        found = tasks.units(repository.engine, run_id, stage, selection, known, options)
+        lines = [data_id_line(unit.facts or unit.ids) for unit in found]
+    if selection.is_given and (len(selection.ids) > 1 or not lines):
         tasks.warn_of_empty(repository.engine, selection)
-    for unit in tasks.units(repository.engine, run_id, stage, selection, with_needs([stage]), options):
-        print(data_id_line(unit.facts or unit.ids))
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
 def _is_like(name: str, glob: str) -> bool:

@@ -61,7 +61,7 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
 
 def simulate(args: argparse.Namespace) -> int:
     """Write a simulation."""
-    from hscdb.run.pool import limit_threads
+    from hscdb.run.threads import limit_threads
 
     limit_threads()
     options.start_log(args)

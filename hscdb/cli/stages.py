@@ -11,6 +11,7 @@ from hscdb.cli import options
 from hscdb.errors import ConfigError
 
 if TYPE_CHECKING:
+    from hscdb.run.config import Settings
     from hscdb.run.repository import Repository
     from hscdb.run.stage import Stage
 
@@ -86,7 +87,7 @@ def span(word: str) -> list[str]:
 
 def run(args: argparse.Namespace) -> int:
     """Run the stages of a command, or show what it would do."""
-    from hscdb.run.pool import limit_threads
+    from hscdb.run.threads import limit_threads
 
     limit_threads()
     options.start_log(args)
@@ -103,26 +104,46 @@ def run(args: argparse.Namespace) -> int:
 
 def perform(repository: Repository, names: list[str], args: argparse.Namespace, selection: Any, words: Any) -> int:
     """Run stages by name with parsed arguments; the exit status. `words` are the stage's own (Work.options)."""
-    from hscdb.cli import preview, show
-    from hscdb.db.where import frames
-    from hscdb.pipeline import load
-    from hscdb.run.config import resolve
-    from hscdb.run.execute import Command
-    from hscdb.run.rerun import open_run
+    from hscdb.cli import preview
+    from hscdb.pipeline import load, outline
 
-    stages = [load(name) for name in names]
-    configs = all_configs()
     spoken = options.flat(args.config)
     files = [Path(word) for word in options.flat(args.configfile)]
+    shown = list(args.show or []) + (["data"] if args.dry_run else [])
+    if shown and not spoken and not files and set(shown) <= {"data", "tasks"}:
+        # Which data there are is in the tables: no stage, and no numba below it, has to be imported.
+        plain = [outline(name) for name in names]
+        preview.show(repository, plain, None, selection, shown, rerun_word(args, names), words)
+        return 0
+    from hscdb.run.config import resolve
+
+    stages = [load(name) for name in names]
     settings = resolve(
-        configs, camera=repository.camera.own_settings, repository=repository.settings, files=files, words=spoken,
+        all_configs(), camera=repository.camera.own_settings, repository=repository.settings, files=files, words=spoken,
         stage=names[0] if len(names) == 1 else None,
     )  # fmt: skip
-    shown = list(args.show or []) + (["data"] if args.dry_run else [])
     if shown:
         preview.show(repository, stages, settings, selection, shown, rerun_word(args, names), words)
         if "run" not in shown:
             return 0
+    return _execute(repository, stages, settings, args, selection, words)
+
+
+def _execute(
+    repository: Repository,
+    stages: list[Stage],
+    settings: Settings,
+    args: argparse.Namespace,
+    selection: Any,
+    words: Any,
+) -> int:
+    """Open the run and do the work; the exit status."""
+    from hscdb.cli import show
+    from hscdb.db.where import frames
+    from hscdb.run.execute import Command
+    from hscdb.run.rerun import open_run
+
+    names = [stage.name for stage in stages]
     word = rerun_word(args, names)
     if word is None:
         raise ConfigError(

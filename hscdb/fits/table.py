@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
-from astropy.table import Table
-from astropy.units import UnitsWarning
 
 from hscdb.errors import InputError
 from hscdb.fits import header as _header
@@ -156,6 +154,9 @@ def _table_header(
 
 
 def _from_astropy(path: Path, kind: str, names: Sequence[str] | None) -> Columns:
+    from astropy.table import Table  # takes 0.7 s, and most commands read FITS only
+    from astropy.units import UnitsWarning
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnitsWarning)  # units we do not interpret may be written in any way
         table = Table.read(path, format=kind)

@@ -19,21 +19,14 @@ from hscdb.run import log
 from hscdb.run.log import logger
 from hscdb.run.plan import Event, Plan
 from hscdb.run.stage import all_registered
+from hscdb.run.threads import limit_threads
 from hscdb.run.worker import Worker, guarded
 
 mark_orphans_failed = query("run/mark_orphans_failed")
 read_orphans = query("run/read_orphans")
 
 Tell = Callable[[Event], None]
-# One process per task is the parallelism; threads below it only fight for the same cores.
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _PATIENCE_S = 15.0  # for workers to roll back after Ctrl-C
-
-
-def limit_threads() -> None:
-    """One thread per process for the numerical libraries, unless the user has said otherwise. Before numpy loads."""
-    for name in _THREADS:
-        os.environ.setdefault(name, "1")
 
 
 def run_here(plan: Plan, tell: Tell) -> bool:

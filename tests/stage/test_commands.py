@@ -14,6 +14,7 @@ from hscdb import pipeline
 from hscdb.cli import commands, main
 from hscdb.cli.stages import span
 from hscdb.errors import ConfigError
+from hscdb.run import listing, select, tasks
 from hscdb.run.repository import Repository, enter_camera
 
 Run = Callable[..., tuple[int, str, str]]
@@ -224,3 +225,33 @@ def test_a_run_is_deleted_with_its_rows_and_files(run: Run, repository: Path, fr
     with psycopg.connect(fresh_dsn) as connection:
         for table in ("run", "task", "product", "psf_star"):
             assert connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() == (0,)
+
+
+@pytest.mark.parametrize("name", pipeline.ORDER)
+def test_the_outline_of_a_stage_is_what_the_stage_says(name: str) -> None:
+    outline, stage = pipeline.outline(name), pipeline.load(name)
+    assert (outline.name, outline.per, outline.needs) == (stage.name, stage.per, stage.needs)
+
+
+def test_frames_are_listed_as_the_units_that_would_be_worked_on(repository: Path) -> None:
+    with Repository.open(repository) as opened:
+        stage = pipeline.outline("isr")
+        for words, where in (
+            ([[]], None),
+            ([["ccd=1..2"], ["visit=100..1000000000:1", "ccd=2..3"]], None),
+            ([["filter=HSC-I"]], None),
+            ([[]], "ccd > 1"),
+        ):
+            selection = select.parse(words, where)
+            units = tasks.units(opened.engine, -1, stage, selection, {"isr": stage}, {})
+            assert listing.of_frames(opened.engine, selection) == [select.data_id_line(unit.facts) for unit in units]
+        assert len(listing.of_frames(opened.engine, select.parse([["ccd=1..2"], ["ccd=2"]], None))) == 6
+
+
+def test_a_look_at_the_data_imports_no_stage(repository: Path) -> None:
+    words = ["run", str(repository), "isr..calibrate", "--rerun", "a", "--id", "--show", "data"]
+    code = f"import sys; from hscdb.cli import main; main({words!r})"
+    code += "; print([m for m in ('numba', 'scipy', 'astropy') if m in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines()[-1] == "[]"
+    assert len(told.stdout.splitlines()) == 13

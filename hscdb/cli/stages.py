@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from hscdb.run.stage import Stage
 
 KINDS = {
-    "master": (("bias", "dark", "flat"), "what to combine"),
+    "master": (("bias", "dark", "flat", "defects", "fringe", "sky"), "what to combine"),
     "skymap": (("discrete", "rings"), "one tract around all frames, or the fixed map of HSC-SSP [discrete]"),
     "apply": (("images", "catalogs"), "only these [both]"),
 }
 _ABOUT = {
-    "master": "Combine raw bias, dark or flat frames into masters, valid for the nights around theirs.",
+    "master": "Combine raw frames into masters (or find bad pixels in those), valid for the nights around theirs.",
     "isr": "Remove the instrument's signature from raw frames: overscan, bias, linearity, crosstalk, dark, flat, ...",
     "detect": "Find and measure the sources of each frame; writes CORR- and SRC- files and rows of source.",
     "calibrate": "First WCS and zero point of each frame from the reference catalogs.",
@@ -33,7 +33,9 @@ _ABOUT = {
     "run": "Run a span of stages. Frames go through isr, detect and calibrate in one process each.",
 }
 _EXAMPLES = {
-    "master": ["master REPO bias --id", "master REPO flat --id filter=HSC-R -j 4"],
+    "master": [
+        "master REPO bias --id", "master REPO flat --id filter=HSC-R -j 4", "master REPO fringe --id filter=HSC-Y",
+    ],
     "isr": ["isr REPO --rerun first --id visit=902798..902808:2 ccd=0..103 -j 8"],
     "detect": ["detect REPO --rerun first --id --config detect.threshold_sigma=6"],
     "calibrate": ["calibrate REPO --rerun first --id filter=HSC-I^HSC-R"],

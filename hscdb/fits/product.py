@@ -64,6 +64,7 @@ DATASETS: dict[str, str] = {
     "dark": "DARK/%(calib_date)s/NONE/DARK-%(calib_date)s-%(ccd)03d.fits",
     "flat": "FLAT/%(calib_date)s/%(filter)s/FLAT-%(calib_date)s-%(filter)s-%(ccd)03d.fits",
     "fringe": "FRINGE/%(calib_date)s/%(filter)s/FRINGE-%(calib_date)s-%(filter)s-%(ccd)03d.fits",
+    "defects": "DEFECTS/%(calib_date)s/NONE/DEFECTS-%(calib_date)s-%(ccd)03d.fits",
     "sky": "SKY/%(calib_date)s/%(filter)s/SKY-%(calib_date)s-%(filter)s-%(ccd)03d.fits",
 }
 

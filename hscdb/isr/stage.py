@@ -14,9 +14,10 @@ from hscdb.db.queries import query
 from hscdb.errors import DataError, HscdbError, InputError
 from hscdb.fits import header as headers
 from hscdb.fits import product, raw
+from hscdb.image import pattern
 from hscdb.image.readout import defects, frame, saturation
 from hscdb.image.readout.frame import Steps
-from hscdb.isr import brighter_fatter, fringe, interpolate, sky, vet
+from hscdb.isr import brighter_fatter, interpolate, sky, vet
 from hscdb.isr.cards import cards
 from hscdb.run import masters
 from hscdb.run.config import setting
@@ -204,11 +205,11 @@ def finish(image: Image, camera: Camera, config: Config, used: Used | None = Non
         raise DataError("isr: no pixel of the frame can be used (all are masked). Leave it out.", code="no_pixels")
     amplitude, error, moved = math.nan, math.nan, math.nan
     if used.fringe is not None:
-        amplitude, error = fringe.amplitude(image.data, image.mask, used.fringe, level)
+        amplitude, error = pattern.amplitude(image.data, image.mask, used.fringe, level.level, level.sigma)
         if math.isfinite(amplitude):
-            fringe.subtract(image.data, used.fringe, amplitude)
+            pattern.subtract(image.data, used.fringe, amplitude)
     if used.sky is not None:
-        fringe.flatten(image.data, image.mask, used.sky)
+        pattern.flatten(image.data, image.mask, used.sky)
     if used.fringe is not None or used.sky is not None:
         level = sky.measure(image.data, image.mask)
     if config.do_interpolate:

@@ -20,6 +20,8 @@ from hscdb.image.readout import defects
 
 ROWS, COLUMNS = 8, 4  # every 8th row and 4th column of the light: 65 000 pixels of an HSC amplifier
 WINDOW_PIX = 1000  # side of the square whose autocorrelation is looked at
+_TILE_PIX = 250
+_N_TILE_MIN = 6  # tiles with stars without which nothing is said: a bright star may spoil four
 _RADIUS_PIX = 50
 _SHARE = 0.84  # of the sum of the autocorrelation's profile, as LAST has it
 _N_SIGMA = 10.0  # fainter pixels are no stars
@@ -200,9 +202,22 @@ def _window(raw: npt.NDArray[Any], samples: list[_Sample], box: Box) -> npt.NDAr
 def acf_width(window: npt.NDArray[np.float32]) -> float:
     """Radius [pix] that holds 0.84 of the autocorrelation's mean profile without its center; NaN without stars.
 
-    window : (n, n) in units of the noise. For Moffat images of FWHM 2.4 to 12 pix it is 0.75 to 1.25 FWHM.
+    window : (n_y, n_x) in units of the noise. The median of tiles of 250 pixels, so that the halo of one bright star,
+    or the trail it bleeds, tells nothing (LAST takes the window as a whole). For Moffat images of FWHM 2.4 to 12 pix it
+    is 0.8 to 1.15 FWHM; less where there are fewer stars than cosmic rays.
     """
-    stars = np.where(window > _N_SIGMA, window, np.float32(0.0))
+    n_y, n_x = (max(length // _TILE_PIX, 1) for length in window.shape)
+    widths = [
+        _tile_width(tile)
+        for strip in np.array_split(window, n_y, axis=0)
+        for tile in np.array_split(strip, n_x, axis=1)
+    ]
+    known = stats.finite(widths)
+    return float(np.median(known)) if known.size >= _N_TILE_MIN else math.nan
+
+
+def _tile_width(tile: npt.NDArray[np.float32]) -> float:
+    stars = np.where(tile > _N_SIGMA, tile, np.float32(0.0))
     stars[~np.isfinite(stars)] = 0.0
     if not stars.any():
         return math.nan

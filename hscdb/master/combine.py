@@ -12,10 +12,10 @@ import numpy.typing as npt
 from numba import njit
 
 from hscdb.errors import DataError
-from hscdb.image.mask import SAT, UNMASKEDNAN
+from hscdb.image.mask import DETECTED, SAT, UNMASKEDNAN
 from hscdb.image.plane import Image
 
-_UNUSED = int(SAT | UNMASKEDNAN)
+_UNUSED = int(SAT | UNMASKEDNAN | DETECTED)
 
 Plane = npt.NDArray[np.float32]
 

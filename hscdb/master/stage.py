@@ -1,9 +1,9 @@
-"""master: raw bias, dark or flat frames -> one clean frame of their kind, and the nights for which it holds."""
+"""master: raw frames -> one clean frame of their kind (or a map of bad pixels), and the nights for which it holds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +17,10 @@ from hscdb.fits import product, raw
 from hscdb.image import stats
 from hscdb.image.mask import BAD, NO_DATA
 from hscdb.image.plane import Image
-from hscdb.image.readout import defects, frame, thin
+from hscdb.image.readout import defects, thin
 from hscdb.image.readout.frame import Steps
-from hscdb.master import combine
+from hscdb.master import combine, smooth, stage_defects
+from hscdb.master.read import OF_SKY, Recipe
 from hscdb.run import masters
 from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, stage
@@ -36,7 +37,8 @@ mark_neighbors = query("master/mark_neighbors")
 insert_master = query("master/insert_master")
 insert_master_input = query("master/insert_master_input")
 
-KINDS = ("bias", "dark", "flat")
+KINDS = ("bias", "dark", "flat", "fringe", "sky", "defects")
+OF_FILTER = ("flat", *OF_SKY)
 
 
 @dataclass(frozen=True)
@@ -50,18 +52,24 @@ class Config:
     n_sigma: float = setting(4.0, "pixels further from the center of the stack are left out", was="clip")
     floor: float = setting(0.005, "part of the level that frames may differ by besides their noise")
     do_bias: bool = setting(True, "subtract the master bias from darks and flats", was="isr.doBias")
-    do_dark: bool = setting(True, "subtract the master dark from flats", was="isr.doDark")
+    do_dark: bool = setting(True, "subtract the master dark from flats and science frames", was="isr.doDark")
+    do_flat: bool = setting(True, "divide science frames by the master flat", was="isr.doFlat")
     do_linearity: bool = setting(True, "correct the response of darks and flats", was="isr.doLinearize")
     do_crosstalk: bool = setting(True, "correct the crosstalk of darks and flats", was="isr.doCrosstalk")
     do_defects: bool = setting(True, "leave dead amplifiers alone", was="isr.doDefect")
     do_vignette: bool = setting(True, "no flat outside the lit circle (NO_DATA)", was="doVignette")
+    fringe_smooth_pix: float = setting(1.0, "sigma by which a fringe frame is smoothed", unit="pix")
+    sky_mesh_pix: int = setting(128, "mesh through which a sky frame is smoothed", unit="pix")
+    hot_min_e_s: float = setting(0.5, "pixels this far above the dark's level are bad", unit="electron/s")
+    hot_n_sigma: float = setting(6.0, "and this many sigma of the dark")
+    response_max: float = setting(0.2, "pixels whose response differs by more from that of their neighbors are bad")
 
 
 @stage("master", per="ccd", config=Config, reads=("frame", "visit"), writes=("master",))
 def run(work: Work, config: Config) -> Funnel:
-    """Combine raw bias, dark or flat frames of a ccd into masters, one for each group of nights, and certify them."""
+    """Combine raw frames of a ccd into masters, one for each group of nights, and certify them."""
     kind, ccd = str(work.unit["kind"]), work.camera.ccds[int(work.unit["ccd"])]
-    filter_ = work.unit.get("filter") if kind == "flat" else None
+    filter_ = work.unit.get("filter") if kind in OF_FILTER else None
     if kind not in KINDS:
         raise InputError(f"master {kind}: cannot be made here (one of {', '.join(KINDS)}).", code="bad_kind")
     frames = work.options.get("frames")
@@ -86,21 +94,28 @@ def run(work: Work, config: Config) -> Funnel:
 
 def _make(work: Work, config: Config, kind: str, ccd: Ccd, filter_: str | None, group: Any) -> int:
     """Combine, write and certify one master. Returns the number of pixels clipped."""
-    calib_date = group["night"][len(group) // 2]
-    read = _reader(work, config, kind, ccd, filter_, calib_date)
+    ids = {"ccd": ccd.ccd, "filter": filter_, "calib_date": group["night"][len(group) // 2]}
+    keys = {"run_id": work.run_id, "kind": kind} | ids
+    certify = {"task_id": work.task_id, "validity_days": config.validity_days, "path": product.path(kind, **ids)}
+    if kind == "defects":
+        limits = stage_defects.Limits(config.hot_min_e_s, config.hot_n_sigma, config.response_max)
+        found = stage_defects.make(work, ccd, group, limits, ids, use_list=config.do_defects)
+        delete_master(work.connection, **keys)
+        mark_neighbors(work.connection, **keys)
+        certified = insert_master.one(work.connection, **keys, **certify, **found.facts)
+        stage_defects.store(work, int(certified["master_id"]), ccd.ccd, found)
+        return 0
+    read = _reader(work, config, kind, ccd, filter_, ids["calib_date"])
     scales = _scales(work, kind, group)
     used, stack, levels = _combined(read, config, kind, group, scales, (ccd.height, ccd.width))
-    pixels = _finished(work, config, kind, ccd, combine.result(stack), calib_date)
+    pixels = _finished(work, config, kind, ccd, combine.result(stack), ids["calib_date"])
     level, level_err, _ = stats.clipped(pixels[::4, ::4])
-    ids = {"ccd": ccd.ccd, "filter": filter_, "calib_date": calib_date}
     with work.files.writing(kind, **ids) as target:
         _write(target, work, kind, pixels, ids, len(used))
-    keys = {"run_id": work.run_id, "kind": kind} | ids
     delete_master(work.connection, **keys)
     mark_neighbors(work.connection, **keys)
     certified = insert_master.one(
-        work.connection, **keys, task_id=work.task_id, validity_days=config.validity_days,
-        path=product.path(kind, **ids), n_input=len(used), mean_level=level,
+        work.connection, **keys, **certify, n_input=len(used), mean_level=level_err if kind == "fringe" else level,
         mean_level_err=float(np.std(levels / scales[used])) if len(used) > 1 else level_err,
     )  # fmt: skip
     rows = np.zeros(len(used), [("visit", "i8"), ("mean_level", "f8"), ("weight", "f8")])
@@ -111,33 +126,33 @@ def _make(work: Work, config: Config, kind: str, ccd: Ccd, filter_: str | None, 
 
 def _reader(
     work: Work, config: Config, kind: str, ccd: Ccd, filter_: str | None, night: date
-) -> Callable[[Any], Image]:
-    """How a raw frame of this kind becomes electrons: with the bias taken off (dark, flat) and the dark (flat)."""
+) -> Callable[[Any], tuple[Image, float | None]]:
+    """How a raw frame of this kind is read: its electrons, and the level of its sky if it is a science frame."""
     shape = (ccd.height, ccd.width)
-    pixels: dict[str, Any] = {"bias": None, "dark": None}
-    for one in ("bias",) * (kind != "bias" and config.do_bias) + ("dark",) * (kind == "flat" and config.do_dark):
-        pixels[one] = masters.read(work, masters.find(work, one, ccd.ccd, filter_, night), shape)
+    wanted = {
+        "bias": kind != "bias" and config.do_bias,
+        "dark": kind in OF_FILTER and config.do_dark,
+        "flat": kind in OF_SKY and config.do_flat,
+    }
+    pixels = {
+        one: masters.read(work, masters.find(work, one, ccd.ccd, filter_, night), shape)
+        for one, is_wanted in wanted.items()
+        if is_wanted
+    }
+    found = masters.look(work, "fringe", ccd.ccd, filter_, night) if kind == "sky" else None
+    if found is not None:  # else the filter has no fringes, or they stay in the sky
+        pixels["fringe"] = masters.read(work, found, shape)
     is_lit = kind != "bias"  # a bias is kept in adu as it was read: no response to correct
     steps = Steps(do_linearity=config.do_linearity and is_lit, do_crosstalk=config.do_crosstalk and is_lit)
     boxes = work.camera.defects_on(ccd.ccd, str(night)) if config.do_defects else ()
-    bad = defects.bad_amplifiers(ccd, boxes)
+    recipe = Recipe(kind, work.camera, steps, boxes, **pixels)
 
-    def read(row: Any) -> Image:
+    def read(row: Any) -> tuple[Image, float | None]:
         path, hdu = work.repository / str(row["path"]).partition("#")[0], int(row["hdu"])
-        own = raw.ccd_in(work.camera, ccd, headers.read_header(path, hdu))
-        own = own if is_lit else _in_adu(own)
-        adu = frame.to_adu(raw.read_raw(path, hdu, own), own, steps, pixels["bias"], bad)
-        return frame.to_electrons(adu, work.camera, own, steps, pixels["dark"], _seconds(row["dark_s"]))
+        own = recipe.ccd(raw.ccd_in(work.camera, ccd, headers.read_header(path, hdu)))
+        return recipe.image(raw.read_raw(path, hdu, own), own, _seconds(row["dark_s"]))
 
     return read
-
-
-def _in_adu(ccd: Ccd) -> Ccd:
-    """The ccd with one electron per adu."""
-    amps = [
-        replace(amp, gain_e_per_adu=1.0, read_noise_e=amp.read_noise_e / amp.gain_e_per_adu) for amp in ccd.amplifiers
-    ]
-    return replace(ccd, amplifiers=tuple(amps))
 
 
 def _seconds(given: Any) -> float:
@@ -147,11 +162,15 @@ def _seconds(given: Any) -> float:
 def _scales(work: Work, kind: str, group: Any) -> npt.NDArray[np.float64]:
     """What each frame is divided by: 1 (bias), seconds (dark), electrons at the mean of the mosaic (flat).
 
+    Infinite where it is the frame's own sky, which is only known when it is read (fringe, sky).
+
     The flats' levels of all science ccds are looked at, so that each ccd can be done by itself and all come to the
     same answer.
     """
     if kind == "bias":
         return np.ones(len(group))
+    if kind in OF_SKY:
+        return np.full(len(group), np.inf)
     if kind == "dark":
         seconds = np.array([_seconds(one) for one in group["dark_s"]])
         if not (seconds > 0).all():
@@ -182,37 +201,52 @@ def _level(work: Work, row: Any, night: str) -> float:
 
 
 def _combined(
-    read: Callable[[Any], Image],
+    read: Callable[[Any], tuple[Image, float | None]],
     config: Config,
     kind: str,
     group: Any,
     scales: npt.NDArray[np.float64],
     shape: tuple[int, int],
 ) -> tuple[npt.NDArray[np.int64], combine.Stack, npt.NDArray[np.float64]]:
-    """Stack the frames with a usable scale. Returns their indices, the stack and their median levels."""
-    used = np.flatnonzero(np.isfinite(scales) & (scales > 0))
-    if not used.size:
+    """Stack the frames with a usable scale. Returns their indices, the stack and their median levels.
+
+    Scales that are the frames' own sky are filled in.
+    """
+    stack, used, levels = combine.begin(shape), [], []
+    for one in range(len(group)):
+        if not scales[one] > 0:
+            continue
+        image, sky = read(group[one])
+        if sky is not None:
+            scales[one] = sky
+        if np.isfinite(scales[one]) and scales[one] > 0:
+            combine.look(stack, image, float(scales[one]))
+            used.append(one)
+            levels.append(stats.median(image.data[::8, ::8]) if sky is None else sky)
+    if not used:
         raise DataError(f"master {kind}: no frame has a level to divide by. Are these {kind}s?", code="no_flat_level")
-    stack, levels = combine.begin(shape), []
-    for one in used:
-        image = read(group[one])
-        combine.look(stack, image, float(scales[one]))
-        levels.append(stats.median(image.data[::8, ::8]))
     combine.center(stack, lowest_of_two=kind == "dark")
     for one in used:
-        combine.add(stack, read(group[one]), float(scales[one]), config.n_sigma, config.floor)
-    return used, stack, np.array(levels)
+        combine.add(stack, read(group[one])[0], float(scales[one]), config.n_sigma, config.floor)
+    return np.array(used), stack, np.array(levels)
 
 
 def _finished(
     work: Work, config: Config, kind: str, ccd: Ccd, pixels: npt.NDArray[np.float32], night: date
 ) -> npt.NDArray[np.float32]:
-    """A flat is no number where no light falls; dead amplifiers are neutral (0, or 1 in a flat), as they are BAD."""
+    """A flat is no number where no light falls; dead amplifiers are neutral (0, or 1 in a flat), as they are BAD.
+
+    Fringes and sky are smoothed: their patterns are wide, and their noise would go into every frame.
+    """
     boxes = work.camera.defects_on(ccd.ccd, str(night)) if config.do_defects else ()
     bits = np.zeros(pixels.shape, np.int32)
     bad = defects.bad_amplifiers(ccd, boxes)
     defects.mark(bits, [amp.box for amp in ccd.amplifiers if amp.amp in bad])
-    pixels[(bits & BAD != 0) | ~np.isfinite(pixels)] = 1.0 if kind == "flat" else 0.0
+    if kind == "fringe":
+        pixels = smooth.fringe(pixels, config.fringe_smooth_pix)
+    if kind == "sky":
+        pixels = smooth.sky(pixels, config.sky_mesh_pix)
+    pixels[(bits & BAD != 0) | ~np.isfinite(pixels)] = 1.0 if kind in ("flat", "sky") else 0.0
     if kind == "flat" and config.do_vignette:
         defects.mark_unlit(bits, work.camera, ccd)
         pixels[bits & NO_DATA != 0] = np.nan
@@ -229,7 +263,7 @@ def _write(
         ("CALIBDATE", str(ids["calib_date"]), "middle night of the inputs"),
         ("FILTER", filter_, "physical filter"),
         ("DETSER", ids["ccd"], "number of the ccd"),
-        ("BUNIT", {"bias": "adu", "dark": "electron/s", "flat": ""}[kind], "unit of the pixels"),
+        ("BUNIT", {"bias": "adu", "dark": "electron/s"}.get(kind, ""), "unit of the pixels"),
         ("NINPUT", n_input, "raw frames combined"),
         ("HDB_RUN", work.run_id, "run of hscdb"),
         ("HDB_TASK", work.task_id, "task of hscdb"),

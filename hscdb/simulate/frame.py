@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hscdb.camera import focalplane, load
 from hscdb.camera.model import Camera, Ccd
-from hscdb.simulate import epoch, population, psf, render, truth
+from hscdb.simulate import epoch, fringe, population, psf, render, truth
 from hscdb.simulate.electronics import read_out
 from hscdb.simulate.exposure import Exposure, ccd_truth, find_filter
 from hscdb.simulate.optics import Optics
@@ -96,10 +96,14 @@ def sky_light(setup: Setup, camera: Camera, ccd: Ccd, exposure: Exposure) -> NDA
     random = stream(setup, "visit", exposure.visit, 1)
     slope_u, slope_v = random.normal(0.0, 0.015 / optics.radius_pix, 2)
     level *= random.uniform(0.85, 1.15)
-    return _smooth(
+    light = _smooth(
         ccd,
         lambda u, v: level * optics.vignetting(u, v) * optics.pixel_area(u, v) * (1.0 + slope_u * u + slope_v * v),
     )
+    strength = fringe.strength(setup, camera, exposure)
+    if strength:
+        light *= 1.0 + np.float32(strength) * fringe.pattern(setup, ccd)
+    return light
 
 
 def _add_objects(

@@ -62,6 +62,7 @@ class Setup:
     seeing_scatter: float = _option(0.1, "scatter of the FWHM from visit to visit, relative")
     ellipticity: float = _option(0.03, "ellipticity of the PSF over the field, rms")
     sky_scale: float = _option(1.0, "sky brightness relative to the usual one of the filter")
+    fringe: float = _option(0.015, "amplitude of fringes relative to the sky, in the camera's fringing filters")
 
     bias_adu: float = _option(1000.0, "bias level", "adu")
     bias_drift_adu: float = _option(
@@ -98,7 +99,8 @@ class Setup:
 STREAM = {
     name: number
     for number, name in enumerate(
-        ("cell", "visit", "ccd", "camera", "pixels", "cosmic", "turbulence", "gaia", "ps1", "bias", "hot", "response")
+        ("cell", "visit", "ccd", "camera", "pixels", "cosmic", "turbulence", "gaia", "ps1", "bias", "hot", "response",
+         "fringe")
     )
 }
 

@@ -13,7 +13,10 @@ WITH chained AS (
      WHERE v.data_type = 'science' AND v.night IS NOT NULL
      GROUP BY v.filter, v.night
 ), series AS (
-    SELECT DISTINCT c.run_id, c.name, c.master_kind_id, c.ccd, c.filter FROM chained AS c
+    SELECT c.run_id, c.name, c.master_kind_id, c.ccd, c.filter,
+           min(lower(c.validity)) AS first, max(upper(c.validity)) AS after
+      FROM chained AS c
+     GROUP BY c.run_id, c.name, c.master_kind_id, c.ccd, c.filter
 ), edge AS (
     SELECT c.run_id, c.name, c.master_kind_id, c.ccd, c.filter, e.night
       FROM chained AS c
@@ -24,8 +27,7 @@ WITH chained AS (
      CROSS JOIN LATERAL (SELECT min(v.night) AS first, max(v.night) + 1 AS after
                            FROM science AS v
                           WHERE s.filter IS NULL OR v.filter = s.filter) AS n
-     CROSS JOIN LATERAL (VALUES (n.first), (n.after)) AS e (night)
-     WHERE e.night IS NOT NULL
+     CROSS JOIN LATERAL (VALUES (LEAST(n.first, s.first)), (GREATEST(n.after, s.after))) AS e (night)
 ), stretch AS (
     SELECT e.run_id, e.name, e.master_kind_id, e.ccd, e.filter, e.night AS first,
            lead(e.night) OVER (PARTITION BY e.run_id, e.master_kind_id, e.ccd, e.filter ORDER BY e.night) AS after

@@ -11,7 +11,9 @@ SELECT f.visit,
   JOIN visit AS v ON v.visit = f.visit
   JOIN master_kind AS k ON k.kind = :kind
  WHERE f.kind = 'raw'
-   AND v.data_type = :kind
+   AND v.data_type = ANY (CASE WHEN k.kind IN ('fringe', 'sky') THEN ARRAY['science']
+                               WHEN k.kind = 'defects' THEN ARRAY['dark', 'flat']
+                               ELSE ARRAY[k.kind] END)
    AND f.ccd = :ccd
    AND v.night IS NOT NULL
    AND (NOT k.has_filter OR v.filter = :filter)

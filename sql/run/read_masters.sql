@@ -4,7 +4,9 @@
 WITH input AS MATERIALIZED (
     SELECT k.kind, f.ccd, f.visit, f.ingested_at, CASE WHEN k.has_filter THEN v.filter END AS filter
       FROM master_kind AS k
-      JOIN visit AS v ON v.data_type = CASE WHEN k.kind IN ('bias', 'dark', 'flat') THEN k.kind ELSE 'science' END
+      JOIN visit AS v ON v.data_type = ANY (CASE WHEN k.kind IN ('fringe', 'sky') THEN ARRAY['science']
+                                                WHEN k.kind = 'defects' THEN ARRAY['dark', 'flat']
+                                                ELSE ARRAY[k.kind] END)
       JOIN frame AS f ON f.visit = v.visit AND f.kind = 'raw'
      WHERE k.kind = :kind
 ), chosen AS MATERIALIZED (

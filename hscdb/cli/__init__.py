@@ -25,9 +25,11 @@ def main(words: Sequence[str] | None = None) -> int:
     except HscdbError as error:
         print(f"hscdb: {error}", file=sys.stderr)
         return error.exit_status
-    except KeyboardInterrupt:
-        print("hscdb: stopped; tasks in hand were given back, the same command goes on", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        status = getattr(error, "exit_status", None)  # of run.interrupt's StoppedError
+        said = "; tasks in hand were given back, the same command goes on" if status else ""
+        print(f"hscdb: stopped{said}", file=sys.stderr)
+        return status or 130
     except BrokenPipeError:
         # The reader of our output has gone (`hscdb query ... | head`); Python must not complain at its own end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -250,16 +250,18 @@ def _log(args: argparse.Namespace) -> list[str]:
 def run(name: str, words: Sequence[str]) -> int:
     """Run an old command line; the exit status."""
     from hscdb.cli import main as ours
-    from hscdb.run import log
+    from hscdb.run import log, rerun
 
     try:
+        rerun.opened.set("")
         plan = translate(name, words)
         for note in plan.notes:
             print(f"{name}: {note}.", file=sys.stderr)
         log.speak_as(name.removesuffix(".py"))
         status = 0
         for command in plan.commands:
-            status = ours(command) or status
+            fork = rerun.opened.get()  # the first command may have gone on in a fork of the run
+            status = ours([fork if fork and each == plan.rerun else each for each in command]) or status
             if status > 1:
                 return status
         if plan.diagnostics is not None or plan.is_jointcal:

@@ -20,7 +20,7 @@ def leave(plan: Plan) -> None:
 
     with Repository.open(plan.repository) as repository:
         with transaction(repository.engine) as connection:
-            run = rerun.existing(connection, rerun.parse(plan.rerun)[1])
+            run = rerun.existing(connection, rerun.opened.get() or rerun.parse(plan.rerun)[1])
         stage = load("qa")
         units = tasks.units(
             repository.engine, int(run["run_id"]), stage, select.parse(plan.ids), with_needs([stage]), {}

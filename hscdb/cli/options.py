@@ -84,7 +84,11 @@ def running(parser: argparse.ArgumentParser, *, rerun_help: str = "") -> None:
         metavar="FILE",
         help="TOML files of settings: [stage] name = value",
     )
-    add("--clobber-config", action="store_true", help="take other settings where no task is done under the old ones")
+    add(
+        "--clobber-config",
+        action="store_true",
+        help="take other settings; where tasks are done under the old ones, in a new run OUT-2 on this one",
+    )
     add("--redo", action="store_true", help="do done tasks again")
     add("-j", "--processes", "--jobs", dest="jobs", type=positive, default=1, metavar="N", help="worker processes [1]")
     add("--dask", metavar="ADDRESS", help="work on a Dask cluster: address of its scheduler, e.g. tcp://host:8786")

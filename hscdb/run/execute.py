@@ -13,6 +13,7 @@ from hscdb.db import lost, tables
 from hscdb.db.engine import transaction
 from hscdb.db.queries import query
 from hscdb.run import pool, tasks
+from hscdb.run.interrupt import stopping
 from hscdb.run.log import Progress, logger
 from hscdb.run.plan import Event, Plan
 from hscdb.run.repository import Repository
@@ -102,7 +103,12 @@ class Command:
     known: Mapping[str, Stage] = field(default_factory=dict)
 
     def execute(self) -> Outcome:
-        """Do it all. Stages after a lost server or a bug are not begun. KeyboardInterrupt leaves everything clean."""
+        """Do it all. Stages after a lost server or a bug are not begun. StoppedError (Ctrl-C, SIGTERM) leaves
+        everything clean."""
+        with stopping():
+            return self._execute()
+
+    def _execute(self) -> Outcome:
         known = with_needs(self.stages, self.known)
         outcome = Outcome()
         if self.selection.is_given and self.stages[0].per != "repository":

@@ -14,17 +14,57 @@ from contextlib import contextmanager
 from typing import Any
 
 
+class StoppedError(KeyboardInterrupt):
+    """A command was stopped, and its tasks in hand were given back. exit_status: 128 + the signal, as shells say it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.exit_status = 128 + number
+
+
+@contextmanager
+def stopping() -> Iterator[None]:
+    """Let SIGTERM (kill, the end of a batch system's patience) stop a command as Ctrl-C does, and tell them apart.
+
+    StoppedError after either. A handler that is there already stays; outside the main thread nothing is changed.
+    """
+
+    def received(number: int, frame: Any) -> None:
+        raise StoppedError(number)
+
+    is_free = (
+        threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if is_free:
+        signal.signal(signal.SIGTERM, received)
+    try:
+        yield
+    except StoppedError:
+        raise
+    except KeyboardInterrupt:
+        raise StoppedError(signal.SIGINT) from None
+    finally:
+        if is_free:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 class Interrupt:
     """Holds SIGINT and SIGTERM until a worker can stop. A second one is raised wherever it comes."""
 
     def __init__(self) -> None:
         self.is_asked = False
         self._is_open = False
+        self._number: int = signal.SIGINT
 
     def _received(self, number: int, frame: Any) -> None:
-        is_again, self.is_asked = self.is_asked, True
+        is_again, self.is_asked, self._number = self.is_asked, True, number
         if self._is_open or is_again:
-            raise KeyboardInterrupt
+            raise self.error
+
+    @property
+    def error(self) -> StoppedError:
+        """What is raised."""
+        return StoppedError(self._number)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -45,8 +85,8 @@ class Interrupt:
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Raise KeyboardInterrupt as soon as it is asked for. One that was lost (Python cannot raise in a finalizer)
-        is raised at the end."""
+        """Raise StoppedError, a KeyboardInterrupt, as soon as it is asked for. One that was lost (Python cannot raise in
+        a finalizer) is raised at the end."""
         self._is_open = True
         try:
             self.check()
@@ -56,6 +96,6 @@ class Interrupt:
         self.check()
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if it was asked for."""
+        """Raise StoppedError if it was asked for."""
         if self.is_asked:
-            raise KeyboardInterrupt
+            raise self.error

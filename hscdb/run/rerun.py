@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from hscdb import __version__
@@ -23,6 +25,9 @@ read_runs = query("run/read_runs")
 insert_run = query("run/insert_run")
 mark_settings = query("run/mark_settings")
 count_begun_tasks = query("run/count_begun_tasks")
+
+# Name of the run that was opened last: a fork has another name than was asked for, and files are looked for in it.
+opened: ContextVar[str] = ContextVar("opened", default="")
 
 _NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_./+-]*$")
 
@@ -72,7 +77,8 @@ def open_run(
     settings : as resolved for this command. Only the `stages` of this command, and names `spoken` on the command line
                ("stage.name"), are compared with what the run holds; settings of other stages stay as they are stored
                (or, in a new run, as its parent has them).
-    is_clobber : take the new settings where no task of the stage is done under the old ones.
+    is_clobber : where settings differ, take the new ones if no task of the stage is done under the old, else go on in
+                 a fork: a new run NAME-2 (-3, ...) that builds on this one.
     Raises ConfigError `no_run`, `other_parent`, `other_settings` (listing the names that differ).
     """
     parent, name = parse(word)
@@ -92,6 +98,7 @@ def open_run(
             )
             row = existing(connection, name)
             logger.info("run %s opened%s", name, f" on {parent}" if parent else "")
+            opened.set(name)
             return Run(int(row["run_id"]), name, row["parent"], fresh)
         row = existing(connection, name)
         if parent is not None and row["parent"] != parent:
@@ -102,8 +109,14 @@ def open_run(
         if row["code_version"] != __version__:
             logger.warning("run %s was opened by hscdb %s, this is %s", name, row["code_version"], __version__)
         wanted = _merged(row["settings"], settings, stages, spoken or {})
-        _agree(connection, row, wanted, is_clobber)
-        return Run(int(row["run_id"]), name, row["parent"], wanted)
+        try:
+            _agree(connection, row, wanted, is_clobber)
+        except ConfigError as error:
+            if not is_clobber:
+                raise
+            row = _fork(connection, row, wanted, str(error))
+        opened.set(str(row["name"]))
+        return Run(int(row["run_id"]), str(row["name"]), row["parent"], wanted)
 
 
 def _merged(
@@ -120,6 +133,23 @@ def _merged(
             for name, value in names.items()
         }
     return Settings(values, settings.history)
+
+
+def _fork(connection: Connection, row: Any, wanted: Settings, why: str) -> Any:
+    """The row of the run NAME-2, NAME-3, ... on a run: the first that has the wanted settings, or a new one."""
+    for number in count(2):
+        name = f"{row['name']}-{number}"
+        found = find_run.one(connection, name=name)
+        if found is None:
+            insert_run(
+                connection, name=name, parent=row["name"], settings=wanted.values, settings_sha256=wanted.sha256,
+                code_version=__version__,
+            )  # fmt: skip
+            found = existing(connection, name)
+        if found["parent"] == row["name"] and not differences(found["settings"], wanted.values):
+            logger.warning("%s\n    --clobber-config: results go to run %s, which builds on %s", why, name, row["name"])
+            return found
+    raise AssertionError("there is always a next number")
 
 
 def _agree(connection: Connection, row: Any, wanted: Settings, is_clobber: bool) -> None:
@@ -140,15 +170,16 @@ def _agree(connection: Connection, row: Any, wanted: Settings, is_clobber: bool)
         ]
         done = ", ".join(f"{n_done} tasks of {stage}" for stage, n_done in refused)
         is_done = any(n_done for _, n_done in refused)
-        advice = (
-            f"Start a run of your own on it (--rerun {name}:NEW), or delete it (hscdb rerun delete REPO {name})."
-            if is_done or is_clobber
-            else "Nothing is done under the old ones: --clobber-config takes the new."
-        )
+        advice = "Nothing is done under the old ones: --clobber-config takes the new."
+        if is_done:
+            advice = (
+                f"Start a run of your own on it (--rerun {name}:NEW; --clobber-config does it and calls it {name}-2), "
+                f"or delete it (hscdb rerun delete REPO {name})."
+            )
         raise ConfigError(
             f"run {name}: was made with other settings ({done} are done with them):\n"
             + "\n".join(lines)
-            + f"\n    {advice}",
+            + ("" if is_clobber else f"\n    {advice}"),
             code="other_settings",
         )
     for each, (old, new) in changed.items():

@@ -220,7 +220,7 @@ class Worker:
             if not self.interrupt.is_asked:
                 raise
             self.connection.invalidate()  # it may be in the middle of a statement; the server rolls back
-            raise KeyboardInterrupt from None
+            raise self.interrupt.error from None
         if not is_first and plan.later.get(stage.name):
             mark_outdated(
                 self.connection, run_id=plan.run_id, stages=list(plan.later[stage.name]), data_id=unit.data_id

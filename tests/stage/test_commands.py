@@ -255,3 +255,25 @@ def test_a_look_at_the_data_imports_no_stage(repository: Path) -> None:
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.splitlines()[-1] == "[]"
     assert len(told.stdout.splitlines()) == 13
+
+
+def test_rerun_diff_tells_settings_tasks_and_figures_that_differ(run: Run, repository: Path, fresh_dsn: str) -> None:
+    for name, words in (("a", []), ("b", ["--config", "isr.do_bias=false"])):
+        assert run("isr", repository, "--rerun", name, "--id", "visit=100", "ccd=0", *words)[0] == 1  # no such file
+    with psycopg.connect(fresh_dsn) as connection:
+        connection.execute("UPDATE task SET status = 'done', reason = NULL, message = NULL WHERE run_id = 1")
+        connection.execute(
+            "INSERT INTO qa_metric (run_id, task_id, metric, variant, sample, figure, unit, n_used) "
+            "SELECT run_id, task_id, name, 'after', 'all', figure, 'mas', 9 "
+            "FROM task, (VALUES ('rms'), ('same')) AS m (name), "
+            "LATERAL (SELECT CASE WHEN name = 'rms' THEN 10.0 * run_id ELSE 7 END) AS f (figure)"
+        )
+    status, out, _ = run("rerun", "diff", repository, "a", "b")
+    lines = [line.split() for line in out.splitlines()]
+    assert status == 0
+    assert ["isr.do_bias", "True", "False"] in lines
+    assert ["isr", "1", "0", "0", "0", "1"] in lines
+    assert ["rms", "all", "10", "20", "mas"] in lines
+    assert "same" not in out
+    assert "which is it to be compared" in run("rerun", "diff", repository, "a")[2]
+    assert "one run at a time" in run("rerun", "show", repository, "a", "b")[2]

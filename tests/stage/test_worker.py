@@ -265,12 +265,28 @@ def test_other_settings_are_refused_by_name(repository: Repository) -> None:
     with pytest.raises(ConfigError, match=r"fake_second\.n_row: 3 in the run, 5 now") as caught:
         command(repository, (fake.SECOND,), words=["fake_second.n_row=5"])
     assert caught.value.code == "other_settings"
-    with pytest.raises(ConfigError, match=r"--rerun out:NEW"):
-        command(repository, (fake.SECOND,), words=["fake_second.n_row=5"], clobber=True)
+    assert "--rerun out:NEW; --clobber-config does it and calls it out-2" in str(caught.value)
     outcome = command(repository, (fake.SECOND,), words=["fake_second.n_row=5"], word="out:new").execute()
     assert outcome.exit_status == 0
     assert rows(repository, "SELECT name, count(*) FROM psf_star JOIN run USING (run_id) GROUP BY 1 ORDER BY 1") == [
         ("new", 60), ("out", 36),
+    ]  # fmt: skip
+
+
+def test_clobber_forks_a_run_that_has_done_tasks_and_says_so(
+    repository: Repository, caplog: pytest.LogCaptureFixture
+) -> None:
+    command(repository).execute()
+    for n_row, name in ((5, "out-2"), (6, "out-3"), (5, "out-2")):
+        caplog.clear()
+        with caplog.at_level("WARNING", "hscdb.run"):
+            forked = command(repository, (fake.SECOND,), words=[f"fake_second.n_row={n_row}"], clobber=True)
+        assert (forked.run.name, forked.run.parent) == (name, "out")
+        assert f"fake_second.n_row: 3 in the run, {n_row} now" in caplog.text
+        assert f"results go to run {name}, which builds on out" in caplog.text
+        assert forked.execute().exit_status == 0
+    assert rows(repository, "SELECT name, count(*) FROM psf_star JOIN run USING (run_id) GROUP BY 1 ORDER BY 1") == [
+        ("out", 36), ("out-2", 60), ("out-3", 72),
     ]  # fmt: skip
 
 
@@ -375,14 +391,15 @@ def test_a_command_that_is_killed_is_finished_by_the_next(repository: Repository
     assert stars(repository) == WANTED
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_ctrl_c_leaves_nothing_half_done(repository: Repository, jobs: int) -> None:
+def test_ctrl_c_and_sigterm_leave_nothing_half_done(repository: Repository, jobs: int, number: signal.Signals) -> None:
     (repository.path / "orders" / "slow").write_text("0.2")
     process = begin(repository, jobs)
     wait_for(lambda: n_done(repository) >= 2)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     process.communicate(timeout=30)
-    assert process.returncode != 0
+    assert process.returncode not in (0, -signal.SIGTERM)
     assert set(statuses(repository, "second").values()) == {"done", "todo"}
     assert is_tidy(repository)
 

@@ -87,11 +87,17 @@ CREATE TABLE frame_quality (
     n_psf_star           integer NOT NULL,
     n_psf_star_reserved  integer NOT NULL,
     psf_size_rms         finite8,
+    psf_size_bias        finite8,
+    psf_e1_rms           finite8,
+    psf_e2_rms           finite8,
+    psf_chi2             finite8,
     background_e         finite8,
     background_sigma_e   finite8,
     aper_correction      finite8,
+    aper_correction_rms  finite8,
     n_cosmic_ray         integer NOT NULL,
-    n_source             integer NOT NULL
+    n_source             integer NOT NULL,
+    n_negative           integer NOT NULL
 );
 COMMENT ON TABLE  frame_quality                      IS 'What detect found on a frame';
 COMMENT ON COLUMN frame_quality.run_id               IS '[-] {meta.id} run';
@@ -107,11 +113,17 @@ COMMENT ON COLUMN frame_quality.psf_order            IS '[-] {meta.number} order
 COMMENT ON COLUMN frame_quality.n_psf_star           IS '[-] {meta.number} stars used in the PSF';
 COMMENT ON COLUMN frame_quality.n_psf_star_reserved  IS '[-] {meta.number} PSF stars kept aside to judge it';
 COMMENT ON COLUMN frame_quality.psf_size_rms         IS '[-] {stat.stdev} rms of (star - PSF) / PSF radius on reserved stars';
+COMMENT ON COLUMN frame_quality.psf_size_bias        IS '[-] {stat.mean} mean of (star - PSF) / PSF radius on reserved stars';
+COMMENT ON COLUMN frame_quality.psf_e1_rms           IS '[-] {stat.stdev;src.ellipticity} rms of star - PSF ellipticity e1 on reserved stars';
+COMMENT ON COLUMN frame_quality.psf_e2_rms           IS '[-] {stat.stdev;src.ellipticity} rms of star - PSF ellipticity e2 on reserved stars';
+COMMENT ON COLUMN frame_quality.psf_chi2             IS '[-] {stat.fit.chi2} median reduced chi2 of the cores of reserved stars';
 COMMENT ON COLUMN frame_quality.background_e         IS '[electron] {instr.skyLevel} mean background subtracted';
 COMMENT ON COLUMN frame_quality.background_sigma_e   IS '[electron] {instr.skySigma} noise of a pixel of empty sky';
 COMMENT ON COLUMN frame_quality.aper_correction      IS '[-] {phot.calib} mean aperture correction of the PSF flux to 12 pix';
+COMMENT ON COLUMN frame_quality.aper_correction_rms  IS '[-] {stat.stdev} scatter of the stars about the surface of the PSF flux''s aperture correction';
 COMMENT ON COLUMN frame_quality.n_cosmic_ray         IS '[-] {meta.number} cosmic rays found';
 COMMENT ON COLUMN frame_quality.n_source             IS '[-] {meta.number} sources stored';
+COMMENT ON COLUMN frame_quality.n_negative           IS '[-] {meta.number} footprints below the sky by as much as a detection is above it';
 CREATE INDEX frame_quality_frame ON frame_quality (visit, ccd);
 
 CREATE TABLE source (
@@ -138,8 +150,10 @@ CREATE TABLE source (
     psf_aper_correction   finite4,
     gauss_flux_e          finite4,
     gauss_flux_e_err      finite4,
+    gauss_aper_correction finite4,
     kron_flux_e           finite4,
     kron_flux_e_err       finite4,
+    kron_aper_correction  finite4,
     kron_radius_pix       finite4,
     aper_3_0_flux_e       finite4,
     aper_3_0_flux_e_err   finite4,
@@ -162,8 +176,11 @@ CREATE TABLE source (
     aper_70_0_flux_e      finite4,
     aper_70_0_flux_e_err  finite4,
     extendedness          finite4,
+    spread                finite4,
+    spread_err            finite4,
     blendedness           finite4,
     local_background_e    finite4,
+    local_background_e_err finite4,
     peak_e                finite4,
     n_pixel               integer NOT NULL,
     flags                 bigint NOT NULL DEFAULT 0,
@@ -174,54 +191,59 @@ COMMENT ON COLUMN source.run_id                IS '[-] {meta.id} run';
 COMMENT ON COLUMN source.task_id               IS '[-] {meta.id} task that made the row';
 COMMENT ON COLUMN source.visit                 IS '[-] {meta.id;obs} number of the visit';
 COMMENT ON COLUMN source.ccd                   IS '[-] {meta.id;instr.det} number of the CCD';
-COMMENT ON COLUMN source.source_id             IS '[-] {meta.id;src} source: (visit * 200 + ccd) << 32 | running number from 1';
-COMMENT ON COLUMN source.parent_id             IS '[-] {meta.id.parent} source_id of the blended parent; NULL if not blended';
-COMMENT ON COLUMN source.n_child               IS '[-] {meta.number} children of a deblended parent';
-COMMENT ON COLUMN source.x_pix                 IS '[pix] {pos.cartesian.x;instr.det} centroid, column, 0-based';
-COMMENT ON COLUMN source.y_pix                 IS '[pix] {pos.cartesian.y;instr.det} centroid, row, 0-based';
-COMMENT ON COLUMN source.x_pix_err             IS '[pix] {stat.error;pos.cartesian.x} one sigma of x_pix';
-COMMENT ON COLUMN source.y_pix_err             IS '[pix] {stat.error;pos.cartesian.y} one sigma of y_pix';
-COMMENT ON COLUMN source.x_y_pix2_cov          IS '[pix2] {stat.covariance} covariance of x_pix and y_pix';
-COMMENT ON COLUMN source.ixx_pix2              IS '[pix2] {src.morph.param} adaptive second moment xx';
-COMMENT ON COLUMN source.iyy_pix2              IS '[pix2] {src.morph.param} adaptive second moment yy';
-COMMENT ON COLUMN source.ixy_pix2              IS '[pix2] {src.morph.param} adaptive second moment xy';
-COMMENT ON COLUMN source.psf_ixx_pix2          IS '[pix2] {instr.det.psf} second moment xx of the PSF here';
-COMMENT ON COLUMN source.psf_iyy_pix2          IS '[pix2] {instr.det.psf} second moment yy of the PSF here';
-COMMENT ON COLUMN source.psf_ixy_pix2          IS '[pix2] {instr.det.psf} second moment xy of the PSF here';
-COMMENT ON COLUMN source.psf_flux_e            IS '[electron] {phot.count} PSF flux, aperture-corrected';
-COMMENT ON COLUMN source.psf_flux_e_err        IS '[electron] {stat.error;phot.count} one sigma of psf_flux_e';
-COMMENT ON COLUMN source.psf_aper_correction   IS '[-] {phot.calib} factor applied to the PSF flux';
-COMMENT ON COLUMN source.gauss_flux_e          IS '[electron] {phot.count} flux under the adaptive Gaussian, aperture-corrected';
-COMMENT ON COLUMN source.gauss_flux_e_err      IS '[electron] {stat.error;phot.count} one sigma of gauss_flux_e';
-COMMENT ON COLUMN source.kron_flux_e           IS '[electron] {phot.count} Kron flux';
-COMMENT ON COLUMN source.kron_flux_e_err       IS '[electron] {stat.error;phot.count} one sigma of kron_flux_e';
-COMMENT ON COLUMN source.kron_radius_pix       IS '[pix] {phys.angSize;src} Kron radius';
-COMMENT ON COLUMN source.aper_3_0_flux_e       IS '[electron] {phot.count} flux in a circular aperture of 3.0 pix radius';
-COMMENT ON COLUMN source.aper_3_0_flux_e_err   IS '[electron] {stat.error;phot.count} one sigma of the flux in 3.0 pix';
-COMMENT ON COLUMN source.aper_4_5_flux_e       IS '[electron] {phot.count} flux in a circular aperture of 4.5 pix radius';
-COMMENT ON COLUMN source.aper_4_5_flux_e_err   IS '[electron] {stat.error;phot.count} one sigma of the flux in 4.5 pix';
-COMMENT ON COLUMN source.aper_6_0_flux_e       IS '[electron] {phot.count} flux in a circular aperture of 6.0 pix radius';
-COMMENT ON COLUMN source.aper_6_0_flux_e_err   IS '[electron] {stat.error;phot.count} one sigma of the flux in 6.0 pix';
-COMMENT ON COLUMN source.aper_9_0_flux_e       IS '[electron] {phot.count} flux in a circular aperture of 9.0 pix radius';
-COMMENT ON COLUMN source.aper_9_0_flux_e_err   IS '[electron] {stat.error;phot.count} one sigma of the flux in 9.0 pix';
-COMMENT ON COLUMN source.aper_12_0_flux_e      IS '[electron] {phot.count} flux in a circular aperture of 12.0 pix radius';
-COMMENT ON COLUMN source.aper_12_0_flux_e_err  IS '[electron] {stat.error;phot.count} one sigma of the flux in 12.0 pix';
-COMMENT ON COLUMN source.aper_17_0_flux_e      IS '[electron] {phot.count} flux in a circular aperture of 17.0 pix radius';
-COMMENT ON COLUMN source.aper_17_0_flux_e_err  IS '[electron] {stat.error;phot.count} one sigma of the flux in 17.0 pix';
-COMMENT ON COLUMN source.aper_25_0_flux_e      IS '[electron] {phot.count} flux in a circular aperture of 25.0 pix radius';
-COMMENT ON COLUMN source.aper_25_0_flux_e_err  IS '[electron] {stat.error;phot.count} one sigma of the flux in 25.0 pix';
-COMMENT ON COLUMN source.aper_35_0_flux_e      IS '[electron] {phot.count} flux in a circular aperture of 35.0 pix radius';
-COMMENT ON COLUMN source.aper_35_0_flux_e_err  IS '[electron] {stat.error;phot.count} one sigma of the flux in 35.0 pix';
-COMMENT ON COLUMN source.aper_50_0_flux_e      IS '[electron] {phot.count} flux in a circular aperture of 50.0 pix radius';
-COMMENT ON COLUMN source.aper_50_0_flux_e_err  IS '[electron] {stat.error;phot.count} one sigma of the flux in 50.0 pix';
-COMMENT ON COLUMN source.aper_70_0_flux_e      IS '[electron] {phot.count} flux in a circular aperture of 70.0 pix radius';
-COMMENT ON COLUMN source.aper_70_0_flux_e_err  IS '[electron] {stat.error;phot.count} one sigma of the flux in 70.0 pix';
-COMMENT ON COLUMN source.extendedness          IS '[-] {src.class.starGalaxy} 0 = point source, 1 = extended (gauss_flux * 0.95 >= psf_flux)';
-COMMENT ON COLUMN source.blendedness           IS '[-] {src.morph.param} part of the flux that belongs to neighbours';
-COMMENT ON COLUMN source.local_background_e    IS '[electron] {instr.skyLevel} residual background per pixel around the source';
+COMMENT ON COLUMN source.source_id             IS '[-] {meta.id;src} source: (visit * 200 + ccd) << 32 | running number from 1 (hscPipe: id | id)';
+COMMENT ON COLUMN source.parent_id             IS '[-] {meta.id.parent} source_id of the blended parent; NULL if not blended (hscPipe: parent | parent)';
+COMMENT ON COLUMN source.n_child               IS '[-] {meta.number} children of a deblended parent (hscPipe: deblend_nChild | deblend.nchild)';
+COMMENT ON COLUMN source.x_pix                 IS '[pix] {pos.cartesian.x;instr.det} centroid, column, 0-based (hscPipe: base_SdssCentroid_x | centroid.sdss)';
+COMMENT ON COLUMN source.y_pix                 IS '[pix] {pos.cartesian.y;instr.det} centroid, row, 0-based (hscPipe: base_SdssCentroid_y | centroid.sdss)';
+COMMENT ON COLUMN source.x_pix_err             IS '[pix] {stat.error;pos.cartesian.x} one sigma of x_pix (hscPipe: base_SdssCentroid_xErr | centroid.sdss.err)';
+COMMENT ON COLUMN source.y_pix_err             IS '[pix] {stat.error;pos.cartesian.y} one sigma of y_pix (hscPipe: base_SdssCentroid_yErr | centroid.sdss.err)';
+COMMENT ON COLUMN source.x_y_pix2_cov          IS '[pix2] {stat.covariance} covariance of x_pix and y_pix (hscPipe: base_SdssCentroid_x_y_Cov | centroid.sdss.err)';
+COMMENT ON COLUMN source.ixx_pix2              IS '[pix2] {src.morph.param} adaptive second moment xx (hscPipe: base_SdssShape_xx | shape.sdss)';
+COMMENT ON COLUMN source.iyy_pix2              IS '[pix2] {src.morph.param} adaptive second moment yy (hscPipe: base_SdssShape_yy | shape.sdss)';
+COMMENT ON COLUMN source.ixy_pix2              IS '[pix2] {src.morph.param} adaptive second moment xy (hscPipe: base_SdssShape_xy | shape.sdss)';
+COMMENT ON COLUMN source.psf_ixx_pix2          IS '[pix2] {instr.det.psf} second moment xx of the PSF here (hscPipe: base_SdssShape_psf_xx | shape.sdss.psf)';
+COMMENT ON COLUMN source.psf_iyy_pix2          IS '[pix2] {instr.det.psf} second moment yy of the PSF here (hscPipe: base_SdssShape_psf_yy | shape.sdss.psf)';
+COMMENT ON COLUMN source.psf_ixy_pix2          IS '[pix2] {instr.det.psf} second moment xy of the PSF here (hscPipe: base_SdssShape_psf_xy | shape.sdss.psf)';
+COMMENT ON COLUMN source.psf_flux_e            IS '[electron] {phot.count} PSF flux, aperture-corrected (hscPipe: base_PsfFlux_instFlux | flux.psf)';
+COMMENT ON COLUMN source.psf_flux_e_err        IS '[electron] {stat.error;phot.count} one sigma of psf_flux_e (hscPipe: base_PsfFlux_instFluxErr | flux.psf.err)';
+COMMENT ON COLUMN source.psf_aper_correction   IS '[-] {phot.calib} factor applied to the PSF flux (hscPipe: base_PsfFlux_apCorr | flux.psf.apcorr)';
+COMMENT ON COLUMN source.gauss_flux_e          IS '[electron] {phot.count} flux under the adaptive Gaussian, aperture-corrected (hscPipe: base_GaussianFlux_instFlux | flux.gaussian)';
+COMMENT ON COLUMN source.gauss_flux_e_err      IS '[electron] {stat.error;phot.count} one sigma of gauss_flux_e (hscPipe: base_GaussianFlux_instFluxErr | flux.gaussian.err)';
+COMMENT ON COLUMN source.gauss_aper_correction IS '[-] {phot.calib} factor applied to the Gaussian flux (hscPipe: base_GaussianFlux_apCorr | flux.gaussian.apcorr)';
+COMMENT ON COLUMN source.kron_flux_e           IS '[electron] {phot.count} Kron flux, aperture-corrected (hscPipe: ext_photometryKron_KronFlux_instFlux | flux.kron)';
+COMMENT ON COLUMN source.kron_flux_e_err       IS '[electron] {stat.error;phot.count} one sigma of kron_flux_e (hscPipe: ext_photometryKron_KronFlux_instFluxErr | flux.kron.err)';
+COMMENT ON COLUMN source.kron_aper_correction  IS '[-] {phot.calib} factor applied to the Kron flux (hscPipe: ext_photometryKron_KronFlux_apCorr | flux.kron.apcorr)';
+COMMENT ON COLUMN source.kron_radius_pix       IS '[pix] {phys.angSize;src} Kron radius (hscPipe: ext_photometryKron_KronFlux_radius | flux.kron.radius)';
+COMMENT ON COLUMN source.aper_3_0_flux_e       IS '[electron] {phot.count} flux in a circular aperture of 3.0 pix radius (hscPipe: base_CircularApertureFlux_3_0_instFlux | flux.aperture)';
+COMMENT ON COLUMN source.aper_3_0_flux_e_err   IS '[electron] {stat.error;phot.count} one sigma of the flux in 3.0 pix (hscPipe: base_CircularApertureFlux_3_0_instFluxErr | flux.aperture.err)';
+COMMENT ON COLUMN source.aper_4_5_flux_e       IS '[electron] {phot.count} flux in a circular aperture of 4.5 pix radius (hscPipe: base_CircularApertureFlux_4_5_instFlux | flux.aperture)';
+COMMENT ON COLUMN source.aper_4_5_flux_e_err   IS '[electron] {stat.error;phot.count} one sigma of the flux in 4.5 pix (hscPipe: base_CircularApertureFlux_4_5_instFluxErr | flux.aperture.err)';
+COMMENT ON COLUMN source.aper_6_0_flux_e       IS '[electron] {phot.count} flux in a circular aperture of 6.0 pix radius (hscPipe: base_CircularApertureFlux_6_0_instFlux | flux.aperture)';
+COMMENT ON COLUMN source.aper_6_0_flux_e_err   IS '[electron] {stat.error;phot.count} one sigma of the flux in 6.0 pix (hscPipe: base_CircularApertureFlux_6_0_instFluxErr | flux.aperture.err)';
+COMMENT ON COLUMN source.aper_9_0_flux_e       IS '[electron] {phot.count} flux in a circular aperture of 9.0 pix radius (hscPipe: base_CircularApertureFlux_9_0_instFlux | flux.aperture)';
+COMMENT ON COLUMN source.aper_9_0_flux_e_err   IS '[electron] {stat.error;phot.count} one sigma of the flux in 9.0 pix (hscPipe: base_CircularApertureFlux_9_0_instFluxErr | flux.aperture.err)';
+COMMENT ON COLUMN source.aper_12_0_flux_e      IS '[electron] {phot.count} flux in a circular aperture of 12.0 pix radius (hscPipe: base_CircularApertureFlux_12_0_instFlux | flux.aperture)';
+COMMENT ON COLUMN source.aper_12_0_flux_e_err  IS '[electron] {stat.error;phot.count} one sigma of the flux in 12.0 pix (hscPipe: base_CircularApertureFlux_12_0_instFluxErr | flux.aperture.err)';
+COMMENT ON COLUMN source.aper_17_0_flux_e      IS '[electron] {phot.count} flux in a circular aperture of 17.0 pix radius (hscPipe: base_CircularApertureFlux_17_0_instFlux | flux.aperture)';
+COMMENT ON COLUMN source.aper_17_0_flux_e_err  IS '[electron] {stat.error;phot.count} one sigma of the flux in 17.0 pix (hscPipe: base_CircularApertureFlux_17_0_instFluxErr | flux.aperture.err)';
+COMMENT ON COLUMN source.aper_25_0_flux_e      IS '[electron] {phot.count} flux in a circular aperture of 25.0 pix radius (hscPipe: base_CircularApertureFlux_25_0_instFlux | flux.aperture)';
+COMMENT ON COLUMN source.aper_25_0_flux_e_err  IS '[electron] {stat.error;phot.count} one sigma of the flux in 25.0 pix (hscPipe: base_CircularApertureFlux_25_0_instFluxErr | flux.aperture.err)';
+COMMENT ON COLUMN source.aper_35_0_flux_e      IS '[electron] {phot.count} flux in a circular aperture of 35.0 pix radius (hscPipe: base_CircularApertureFlux_35_0_instFlux | flux.aperture)';
+COMMENT ON COLUMN source.aper_35_0_flux_e_err  IS '[electron] {stat.error;phot.count} one sigma of the flux in 35.0 pix (hscPipe: base_CircularApertureFlux_35_0_instFluxErr | flux.aperture.err)';
+COMMENT ON COLUMN source.aper_50_0_flux_e      IS '[electron] {phot.count} flux in a circular aperture of 50.0 pix radius (hscPipe: base_CircularApertureFlux_50_0_instFlux | flux.aperture)';
+COMMENT ON COLUMN source.aper_50_0_flux_e_err  IS '[electron] {stat.error;phot.count} one sigma of the flux in 50.0 pix (hscPipe: base_CircularApertureFlux_50_0_instFluxErr | flux.aperture.err)';
+COMMENT ON COLUMN source.aper_70_0_flux_e      IS '[electron] {phot.count} flux in a circular aperture of 70.0 pix radius (hscPipe: base_CircularApertureFlux_70_0_instFlux | flux.aperture)';
+COMMENT ON COLUMN source.aper_70_0_flux_e_err  IS '[electron] {stat.error;phot.count} one sigma of the flux in 70.0 pix (hscPipe: base_CircularApertureFlux_70_0_instFluxErr | flux.aperture.err)';
+COMMENT ON COLUMN source.extendedness          IS '[-] {src.class.starGalaxy} 0 = point source, 1 = extended (gauss_flux * 0.95 >= psf_flux) (hscPipe: base_ClassificationExtendedness_value | classification.extendedness)';
+COMMENT ON COLUMN source.spread                IS '[-] {src.class.starGalaxy} how much broader than the PSF: 0 for a point source, more for a galaxy';
+COMMENT ON COLUMN source.spread_err            IS '[-] {stat.error;src.class.starGalaxy} one sigma of spread';
+COMMENT ON COLUMN source.blendedness           IS '[-] {src.morph.param} part of the flux that belongs to neighbours (hscPipe: base_Blendedness_abs)';
+COMMENT ON COLUMN source.local_background_e    IS '[electron] {instr.skyLevel} residual background per pixel around the source (hscPipe: base_LocalBackground_instFlux)';
+COMMENT ON COLUMN source.local_background_e_err IS '[electron] {stat.error;instr.skyLevel} one sigma of local_background_e (hscPipe: base_LocalBackground_instFluxErr)';
 COMMENT ON COLUMN source.peak_e                IS '[electron] {phot.count;stat.max} brightest pixel of the footprint';
-COMMENT ON COLUMN source.n_pixel               IS '[-] {meta.number} pixels of the footprint';
-COMMENT ON COLUMN source.flags                 IS '[-] {meta.code.qual} flag bits, see flag_doc';
+COMMENT ON COLUMN source.n_pixel               IS '[-] {meta.number} pixels of the footprint (hscPipe: base_FootprintArea_value)';
+COMMENT ON COLUMN source.flags                 IS '[-] {meta.code.qual} flag bits, see flag_doc (hscPipe: flags | flags)';
 CREATE INDEX source_task ON source (task_id);
 
 CREATE TABLE psf_star (

@@ -24,6 +24,19 @@ class Correction:
         u, v = _unit(x, self.shape[1]), _unit(y, self.shape[0])
         return np.asarray(chebyshev.chebval2d(u, v, self.coefficient))
 
+    def rows(self, name: str) -> npt.NDArray[np.void]:
+        """One row per term of T_j(y) T_i(x): flux, order_x, order_y, coefficient, n_star, scatter."""
+        rows = np.zeros(
+            self.coefficient.size,
+            [("flux", "S16"), ("order_x", "i2"), ("order_y", "i2"), ("coefficient", "f8"), ("n_star", "i4"),
+             ("scatter", "f8")],
+        )  # fmt: skip
+        rows["flux"], rows["n_star"], rows["scatter"] = name.encode(), self.n_star, self.scatter
+        # chebval2d(u, v, c) sums c[i, j] T_i(u) T_j(v): the first index is that of x
+        rows["order_x"], rows["order_y"] = (index.ravel() for index in np.indices(self.coefficient.shape))
+        rows["coefficient"] = self.coefficient.ravel()
+        return rows
+
 
 def _unit(x: npt.NDArray[np.float64], n: int) -> npt.NDArray[np.float64]:
     return np.clip((2.0 * x - (n - 1)) / max(n - 1, 1), -1.0, 1.0)

@@ -16,7 +16,9 @@ _PIXEL = {
     "ixx": "ixx_pix2", "iyy": "iyy_pix2", "ixy": "ixy_pix2", "x_err": "x_pix_err", "y_err": "y_pix_err",
     "x_y_cov": "x_y_pix2_cov", "kron_radius": "kron_radius_pix", "extendedness": "extendedness",
     "blendedness": "blendedness", "local_background": "local_background_e", "peak": "peak_e",
-    "aper_correction": "psf_aper_correction",
+    "local_background_err": "local_background_e_err", "spread": "spread", "spread_err": "spread_err",
+    "psf_correction": "psf_aper_correction", "gauss_correction": "gauss_aper_correction",
+    "kron_correction": "kron_aper_correction",
 }  # fmt: skip
 
 # our flag -> the name in hscPipe's src table
@@ -45,6 +47,7 @@ SRC_FLAGS: dict[str, str] = {
     "psf_reserved": "calib_psf_reserved",
     "aper_correction_bad": "base_PsfFlux_flag_apCorr",
     "extendedness_bad": "base_ClassificationExtendedness_flag",
+    "negative": "is_negative",
 }
 # hscPipe's column -> (ours, unit)
 SRC_COLUMNS: dict[str, tuple[str, str]] = {
@@ -69,14 +72,19 @@ SRC_COLUMNS: dict[str, tuple[str, str]] = {
     "base_PsfFlux_apCorr": ("psf_aper_correction", ""),
     "base_GaussianFlux_instFlux": ("gauss_flux_e", "electron"),
     "base_GaussianFlux_instFluxErr": ("gauss_flux_e_err", "electron"),
+    "base_GaussianFlux_apCorr": ("gauss_aper_correction", ""),
     "ext_photometryKron_KronFlux_instFlux": ("kron_flux_e", "electron"),
     "ext_photometryKron_KronFlux_instFluxErr": ("kron_flux_e_err", "electron"),
+    "ext_photometryKron_KronFlux_apCorr": ("kron_aper_correction", ""),
     "ext_photometryKron_KronFlux_radius": ("kron_radius_pix", "pix"),
     "base_Blendedness_abs": ("blendedness", ""),
     "base_LocalBackground_instFlux": ("local_background_e", "electron"),
+    "base_LocalBackground_instFluxErr": ("local_background_e_err", "electron"),
     "base_ClassificationExtendedness_value": ("extendedness", ""),
     "base_FootprintArea_value": ("n_pixel", "pix"),
     "hscdb_peak": ("peak_e", "electron"),
+    "hscdb_spread": ("spread", ""),
+    "hscdb_spreadErr": ("spread_err", ""),
 }
 
 
@@ -122,6 +130,23 @@ def sources(measured: Measured, run_id: int, task_id: int, visit: int, ccd: int)
     return rows
 
 
+def _median(values: npt.NDArray[np.float64]) -> float:
+    """Median of the finite values, NaN without any."""
+    values = values[np.isfinite(values)]
+    return float(np.median(values)) if len(values) else float("nan")
+
+
+def _mean(values: npt.NDArray[np.float64]) -> float:
+    """Mean of the finite values, NaN without any."""
+    values = values[np.isfinite(values)]
+    return float(np.mean(values)) if len(values) else float("nan")
+
+
+def _rms(values: npt.NDArray[np.float64]) -> float:
+    """Root of the mean square of the finite values, NaN without any."""
+    return float(np.sqrt(_mean(values**2)))
+
+
 def quality(
     measured: Measured, run_id: int, task_id: int, visit: int, ccd: int, pixel_scale_arcsec: float
 ) -> npt.NDArray[np.void]:
@@ -132,18 +157,22 @@ def quality(
     ixx, iyy, ixy = psf.moments(*center)[0]
     sigma = float(psf.sigma(*center)[0])
     judged = stars.is_reserved & ~stars.is_rejected
-    size_error = (stars.star_sigma - stars.psf_sigma)[judged] / stars.psf_sigma[judged]
-    size_error = size_error[np.isfinite(size_error)]
+    size_error = ((stars.star_sigma - stars.psf_sigma) / np.where(stars.psf_sigma > 0, stars.psf_sigma, np.nan))[judged]
+    shape_error = (stars.star_e - stars.psf_e)[judged]
+    surface = measured.corrections["psf_flux"]
     values: dict[str, Any] = {
         "run_id": run_id, "task_id": task_id, "visit": visit, "ccd": ccd,
         "seeing_arcsec": FWHM_PER_SIGMA * sigma * pixel_scale_arcsec, "psf_sigma_pix": sigma,
         "psf_e1": (ixx - iyy) / (ixx + iyy), "psf_e2": 2 * ixy / (ixx + iyy),
         "psf_model": psf.model, "psf_order": psf.order,
         "n_psf_star": int((~stars.is_reserved & ~stars.is_rejected).sum()), "n_psf_star_reserved": int(judged.sum()),
-        "psf_size_rms": float(np.sqrt(np.mean(size_error**2))) if len(size_error) else np.nan,
+        "psf_size_rms": _rms(size_error), "psf_size_bias": _mean(size_error), "psf_e1_rms": _rms(shape_error[:, 0]),
+        "psf_e2_rms": _rms(shape_error[:, 1]), "psf_chi2": _median(stars.chi2[judged]),
         "background_e": measured.background.level, "background_sigma_e": measured.background.sigma,
-        "aper_correction": float(measured.correction.at(*center)[0]) if measured.correction.n_star else np.nan,
+        "aper_correction": float(surface.at(*center)[0]) if surface.n_star else np.nan,
+        "aper_correction_rms": surface.scatter,
         "n_cosmic_ray": measured.n_cosmic_ray, "n_source": len(measured.columns["x"]),
+        "n_negative": measured.n_negative,
     }  # fmt: skip
     kinds = {int: "i8", float: "f8", str: "O"}
     row = np.zeros(1, [(name, kinds.get(type(value), "f8")) for name, value in values.items()])

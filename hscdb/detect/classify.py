@@ -13,26 +13,32 @@ Columns = dict[str, npt.NDArray[Any]]
 STAR_RATIO = 0.95  # a source is a star if this part of its Gaussian flux is below its PSF flux (HSC's src)
 
 
+CORRECTED = ("psf_flux", "gauss_flux", "kron_flux")
+
+
 def correct(
     columns: Columns, stars: PsfStars, shape: tuple[int, int]
-) -> apcorr.Correction:
-    """Fit the aperture corrections on the PSF stars and apply them to the PSF and Gaussian fluxes, in place."""
+) -> dict[str, apcorr.Correction]:
+    """Fit the aperture corrections on the PSF stars and apply them to the fluxes of CORRECTED, in place.
+
+    Returns the surfaces by the names of the fluxes; the factors become the columns psf_correction, ...
+    """
     x, y = columns["x"].astype(float), columns["y"].astype(float)
     used = star_flags(x, y, stars, columns["n_child"])
     # the PSF was made of the used stars, but the flux ratio was not: reserved stars may judge as well as serve
     chosen = ((used & bits.word("psf_used", "psf_reserved")) != 0) & (columns["parent"] < 0)
     chosen = chosen if chosen.sum() >= 5 else (used & bits.word("psf_candidate")) != 0
     aper, aper_err = columns["aper"][:, measure.REFERENCE], columns["aper_err"][:, measure.REFERENCE]
-    surfaces = []
-    for name in ("psf_flux", "gauss_flux"):
+    surfaces = {}
+    for name in CORRECTED:
         flux, error = columns[name].astype(float), columns[f"{name}_err"].astype(float)
         surface = apcorr.fit(x[chosen], y[chosen], flux[chosen], error[chosen], aper[chosen], aper_err[chosen], shape)
         factor = surface.at(x, y)
         columns[name], columns[f"{name}_err"] = flux * factor, error * factor
-        surfaces.append((surface, factor))
-    columns["aper_correction"] = surfaces[0][1]
+        columns[name.replace("_flux", "_correction")] = factor
+        surfaces[name] = surface
     columns["star_flags"] = used
-    return surfaces[0][0]
+    return surfaces
 
 
 def star_flags(
@@ -55,18 +61,23 @@ def star_flags(
 def flag(
     columns: Columns,
     stars: PsfStars,
-    parent: npt.NDArray[np.int64],
     correction: apcorr.Correction,
+    is_psf_weak: bool,
 ) -> npt.NDArray[np.int64]:
-    """Extendedness (into columns), and the flags that need more than one source or flux."""
+    """Extendedness (into columns), and the flags that need more than one source or flux.
+
+    is_psf_weak : the stars did not support a PSF that changes over the frame.
+    """
     psf_flux, gauss_flux = columns["psf_flux"].astype(float), columns["gauss_flux"].astype(float)
-    known = np.isfinite(psf_flux) & np.isfinite(gauss_flux)
+    known = np.isfinite(psf_flux) & np.isfinite(gauss_flux) & (columns["flags"] & bits.word("negative") == 0)
     columns["extendedness"] = np.where(known, np.where(STAR_RATIO * gauss_flux < psf_flux, 0.0, 1.0), np.nan)
     flags = columns.pop("star_flags").astype(np.int64)
     flags[~known] |= bits.word("extendedness_bad")
-    flags[parent >= 0] |= bits.word("blended")
+    flags[columns["parent"] >= 0] |= bits.word("blended")
     blendedness = columns["blendedness"].astype(float)
     flags[np.nan_to_num(blendedness) > 0.5] |= bits.word("blended_neighbor")
     if correction.n_star == 0:
         flags |= bits.word("aper_correction_bad")
+    if is_psf_weak:
+        flags |= bits.word("psf_weak")
     return flags

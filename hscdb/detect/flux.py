@@ -144,8 +144,11 @@ def kron(image, variance, x, y, ixx, iyy, ixy, radius_min, result):
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def annulus(image, mask, bad, basin, x, y, inner, outer, values):
-    """Clipped mean (3 sigma, 3 times) of the free pixels in a ring; NaN with fewer than 20. values: workspace."""
+def annulus(image, mask, bad, basin, x, y, inner, outer, values, result):
+    """Clipped mean (3 sigma, 3 times) of the free pixels in a ring; NaN with fewer than 20. values: workspace.
+
+    result : result[0] becomes the error of the mean.
+    """
     ny, nx = image.shape
     n = 0
     for j in range(max(0, int(y - outer)), min(ny, int(y + outer) + 2)):
@@ -155,6 +158,7 @@ def annulus(image, mask, bad, basin, x, y, inner, outer, values):
             if inner * inner <= r2 <= outer * outer and basin[j, i] < 0 and mask[j, i] & bad == 0 and n < len(values):
                 values[n] = image[j, i]
                 n += 1
+    result[0] = np.nan
     if n < 20:
         return np.nan
     center = 0.0
@@ -173,6 +177,7 @@ def annulus(image, mask, bad, basin, x, y, inner, outer, values):
             break
         center = s / m
         spread = np.sqrt(max(s2 / m - center * center, 0.0))
+        result[0] = spread / np.sqrt(m)
         low = center - 3.0 * spread
         high = center + 3.0 * spread
     return center

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hscdb.detect import apcorr, classify, cosmic_ray, deblend, footprint, measure, noise, star, targets
+from hscdb.detect import apcorr, classify, cosmic_ray, deblend, footprint, measure, negative, noise, star, targets
 from hscdb.detect import psf as psf_fit
 from hscdb.detect.smooth import matched_filter
 from hscdb.errors import DataError
@@ -46,6 +46,7 @@ class Limits:
     cr_c2: float = 0.7
     cr_n_pixel_max: int = 1_000_000
     n_psf_star_max: int = 300
+    do_negative: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,16 +54,18 @@ class Measured:
     """The result for one frame.
 
     image : background-subtracted, cosmic rays filled, DETECTED set.  columns: see measure.measure, aperture-corrected,
-    with `parent` (index of the parent or -1), `n_child`, `extendedness`, `aper_correction`.
+    with `parent` (index of the parent or -1), `n_child`, `extendedness`, and the factors `psf_correction`, ...
+    corrections: surfaces of the aperture corrections by the names of the fluxes.
     """
 
     image: Image
     background: sky.Background
     psf: Psf
     stars: psf_fit.PsfStars
-    correction: apcorr.Correction
+    corrections: dict[str, apcorr.Correction]
     columns: dict[str, npt.NDArray[Any]]
     n_cosmic_ray: int
+    n_negative: int
     funnel: dict[str, int] = field(default_factory=dict)
 
 
@@ -101,8 +104,10 @@ def characterize(
             limits.cr_c2, n_pixel_max=limits.cr_n_pixel_max,
         )  # fmt: skip
     tick("cosmic rays")
-    found = _detect(data, variance, grid, psf, limits)
+    found, below = _detect(data, variance, grid, psf, limits)
     mask[found.basin >= 0] |= planes.DETECTED
+    if below is not None:
+        mask[below.basin >= 0] |= planes.DETECTED_NEGATIVE
     tick("detection")
     chosen, children, parent, n_child = targets.choose(data, variance, found, psf, grid)
     tick("deblending")
@@ -111,18 +116,23 @@ def characterize(
     )
     tick("measurement")
     columns["parent"], columns["n_child"] = parent, n_child
-    correction = classify.correct(columns, stars, image.shape)
-    columns["flags"] = columns["flags"] | classify.flag(columns, stars, parent, correction)
+    if limits.do_negative and below is not None:
+        negative.append(columns, data, variance, mask, below, psf, grid)
+    corrections = classify.correct(columns, stars, image.shape)
+    columns["flags"] |= classify.flag(columns, stars, corrections["psf_flux"], psf.model != "pixel")
     tick("aperture correction")
     funnel = {
         "n_peak": len(found.x),
         "n_parent": int((n_child > 0).sum()),
-        "n_source": len(parent),
+        "n_source": len(columns["x"]),
         "n_psf_star": int((~stars.is_reserved & ~stars.is_rejected).sum()),
         "n_psf_star_reserved": int((stars.is_reserved & ~stars.is_rejected).sum()),
         "n_cosmic_ray": n_ray,
+        "n_negative": 0 if below is None else len(below.x),
     }
-    return Measured(Image(data, variance, mask), background, psf, stars, correction, columns, n_ray, funnel)
+    return Measured(
+        Image(data, variance, mask), background, psf, stars, corrections, columns, n_ray, funnel["n_negative"], funnel
+    )
 
 
 def _usable(
@@ -216,16 +226,17 @@ def _detect(
     grid: noise.SkyNoise,
     psf: Psf,
     limits: Limits,
-) -> footprint.Footprints:
-    """Footprints of the peaks that the local PSF sees above the threshold."""
+) -> tuple[footprint.Footprints, footprint.Footprints | None]:
+    """Footprints of the peaks that the local PSF sees above the threshold; those as far below the sky, if any."""
     ny, nx = data.shape
     filtered, _ = matched_filter(data, psf.at(nx / 2, ny / 2))
     sigma = float(psf.sigma(nx / 2, ny / 2)[0])
     n_grow = round(limits.grow_sigma * sigma)
     found = footprint.find(filtered, grid.place(), variance, EXACT_MARGIN * limits.threshold_sigma, n_grow)
+    below = negative.find(filtered, variance, limits.threshold_sigma, n_grow)
     snr = noise.local_snr(data, variance, psf, found.x, found.y)
     found = footprint.keep(found, snr >= limits.threshold_sigma)
-    return _prune(data, variance, found, psf, sigma, limits.threshold_sigma)
+    return _prune(data, variance, found, psf, sigma, limits.threshold_sigma), below
 
 
 def _prune(

@@ -10,17 +10,20 @@ import numpy.typing as npt
 from hscdb.detect.centroid import fit_star
 from hscdb.detect.deblend import Children
 from hscdb.detect.flux import annulus, circles, kron
+from hscdb.detect.psf_flux import broader, psf_flux, spread
 from hscdb.image import flags as bits
 from hscdb.image import mask as planes
 from hscdb.image.moments import adapt, weighted_sums
 from hscdb.image.psf import Psf, fill_stamp, fill_terms
 from hscdb.image.resample import HALF, shift_core
 
+FWHM_PER_SIGMA = 2.3548200450309493
 RADII = (3.0, 4.5, 6.0, 9.0, 12.0, 17.0, 25.0, 35.0, 50.0, 70.0)
 REFERENCE = 4  # the 12-pix aperture, hscPipe's CalibFlux
 COLUMNS = (
     "x", "y", "x_err", "y_err", "x_y_cov", "ixx", "iyy", "ixy", "psf_flux", "psf_flux_err", "gauss_flux",
     "gauss_flux_err", "kron_flux", "kron_flux_err", "kron_radius", "blendedness", "local_background", "peak",
+    "local_background_err", "spread", "spread_err",
 )  # fmt: skip
 N_COLUMN = len(COLUMNS)
 
@@ -44,9 +47,6 @@ KRON_FLUX_BAD = bits.word("kron_flux_bad")
 APER_FLUX_BAD = bits.word("aper_flux_bad")
 EDGE = bits.word("edge")
 
-# Photon over sky noise variance at the peak of a star beyond which the weights of the PSF flux stay the same: the noise
-# is within 4 % of the least possible for all stars; equal weights cost 20 % at the bright end.
-WEIGHT_MAX = 8.0
 OWN, CHILD, PARENT = 0, 1, 2
 SHARE_MIN = 0.1  # pixels of which a child has less do not lend it their flags
 
@@ -101,48 +101,6 @@ def _insert(clean, image, mask, basin, blend_of, kind, key, box, start, share, p
     return word, n, peak
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
-def _psf_flux(image, variance, mask, reject, value, sky_variance, photon, ix, iy, result):
-    """Flux under the PSF (value, on the frame's pixels): sum(w P d) / sum(w P^2); rejected pixels are left out.
-
-    The second pass weighs by the noise of sky and model, w = 1 / (sky_variance + photon F P), F being the first one's
-    flux under equal weights, but all stars brighter than WEIGHT_MAX alike: with an imperfect PSF the flux depends on
-    the weights. Returns False if less than a fifth of the PSF is seen.
-    """
-    ny, nx = image.shape
-    m = value.shape[0]
-    half = m // 2
-    brightest = WEIGHT_MAX * sky_variance / max(photon * value[half, half], 1e-30)
-    dot = power = noise = flux = 0.0
-    use_all = False
-    for attempt in range(3):
-        dot = power = noise = whole = seen = 0.0
-        for j in range(m):
-            jj = iy - half + j
-            for i in range(m):
-                ii = ix - half + i
-                p = value[j, i]
-                whole += p * p
-                if jj < 0 or jj >= ny or ii < 0 or ii >= nx or (mask[jj, ii] & reject and not use_all):
-                    continue
-                w = p / (sky_variance + photon * max(flux * p, 0.0))
-                seen += p * p
-                power += w * p
-                dot += w * image[jj, ii]
-                noise += w * w * variance[jj, ii]
-        if attempt == 0 and seen < 0.5 * whole:
-            use_all = True
-            continue
-        if not seen > 0.2 * whole:
-            return False
-        if flux > 0.0 or not dot > 0.0:
-            break
-        flux = min(dot / power, brightest)
-    result[0] = dot / power
-    result[1] = np.sqrt(noise) / power
-    return True
-
-
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _around(mask, x, y, reach):
     """Mask bits within `reach` pixels of a place (a square), and whether it leaves the frame."""
@@ -160,8 +118,8 @@ def _around(mask, x, y, reach):
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _measure(image, clean, variance, mask, basin, blend_of, kinds, keys, xs, ys, boxes, start, share, coefficient,
-             order, psf_moments, sky_sigma, photon, radii, half_core, sky_bad, out, aper, aper_err, words, flags,
-             n_pixel):  # fmt: skip
+             wide, order, psf_moments, sky_sigma, photon, radii, half_core, half_spread, sky_bad, out, aper,
+             aper_err, words, flags, n_pixel):  # fmt: skip
     ny, nx = image.shape
     m = coefficient.shape[1]
     half = m // 2
@@ -170,6 +128,8 @@ def _measure(image, clean, variance, mask, basin, blend_of, kinds, keys, xs, ys,
     value = np.empty((m, m))
     slope = np.empty((2, m, m))
     scratch = np.empty((2, m + 2 * HALF, m))
+    n_core = 2 * half_spread + 1
+    blurred = np.empty((3, n_core, n_core))
     place = np.empty(8)
     moments = np.empty(5)
     sums = np.empty(6)
@@ -184,9 +144,7 @@ def _measure(image, clean, variance, mask, basin, blend_of, kinds, keys, xs, ys,
         out[k, :] = np.nan
         n_pixel[k] = n
         out[k, 17] = peak if peak > -np.inf else np.nan  # a child may have got no pixel at all
-        pxx = psf_moments[k, 0]
-        pyy = psf_moments[k, 1]
-        pxy = psf_moments[k, 2]
+        pxx, pyy, pxy = psf_moments[k, 0], psf_moments[k, 1], psf_moments[k, 2]
         sigma = np.sqrt(0.5 * (pxx + pyy))
         fill_terms(xs[k], ys[k], order, nx, ny, term)
         fill_stamp(coefficient, term, stamp)
@@ -202,8 +160,7 @@ def _measure(image, clean, variance, mask, basin, blend_of, kinds, keys, xs, ys,
             out[k, 4] = place[5]
         else:
             flag |= CENTROID_BAD
-        out[k, 0] = x
-        out[k, 1] = y
+        out[k, 0], out[k, 1] = x, y
         around, off = _around(mask, x, y, np.int64(3))
         words[k, 0] = word
         words[k, 1], _ = _around(mask, x, y, np.int64(1))
@@ -214,7 +171,7 @@ def _measure(image, clean, variance, mask, basin, blend_of, kinds, keys, xs, ys,
         ix = int(np.floor(x + 0.5))
         iy = int(np.floor(y + 0.5))
         shift_core(stamp, x - ix, y - iy, half, value, slope[0], slope[1], scratch)
-        if _psf_flux(clean, variance, mask, REJECT, value, sky2, photon, ix, iy, pair):
+        if psf_flux(clean, variance, mask, REJECT, value, sky2, photon, ix, iy, pair):
             flux = pair[0]
             snr = flux / pair[1]
             if status == 0 and snr > 2.0:
@@ -222,6 +179,11 @@ def _measure(image, clean, variance, mask, basin, blend_of, kinds, keys, xs, ys,
                 flux *= 1.0 - 1.0 / (snr * snr)
             out[k, 8] = flux
             out[k, 9] = pair[1]
+            fill_stamp(wide, term, stamp)
+            shift_core(stamp, x - ix, y - iy, half_spread, blurred[0], blurred[1], blurred[2], scratch)
+            if spread(clean, variance, mask, REJECT, value, blurred[0], sky2, photon, flux, ix, iy, pair):
+                out[k, 19] = pair[0]
+                out[k, 20] = pair[1]
         else:
             flag |= PSF_FLUX_BAD
             snr = 0.0
@@ -249,18 +211,15 @@ def _measure(image, clean, variance, mask, basin, blend_of, kinds, keys, xs, ys,
                     out[k, 4] /= ratio * ratio
         else:
             flag |= SHAPE_BAD | GAUSS_FLUX_BAD
-            moments[2] = pxx
-            moments[3] = pyy
-            moments[4] = pxy
+            moments[2], moments[3], moments[4] = pxx, pyy, pxy
         if not kron(clean, variance, x, y, moments[2], moments[3], moments[4], 1.2533 * sigma, ellipse):
             flag |= KRON_FLUX_BAD
-        out[k, 12] = ellipse[0]
-        out[k, 13] = ellipse[1]
-        out[k, 14] = ellipse[2]
+        out[k, 12], out[k, 13], out[k, 14] = ellipse[0], ellipse[1], ellipse[2]
         circles(clean, variance, x, y, radii, aper[k], aper_err[k])
         if not np.isfinite(aper[k, REFERENCE]):
             flag |= APER_FLUX_BAD
-        out[k, 16] = annulus(image, mask, sky_bad, basin, x, y, 7.0 * sigma, 15.0 * sigma, ring)
+        out[k, 16] = annulus(image, mask, sky_bad, basin, x, y, 7.0 * sigma, 15.0 * sigma, ring, pair)
+        out[k, 18] = pair[0]
         flags[k] = flag
         _insert(clean, image, mask, basin, blend_of, kind, keys[k], boxes[k], start, share, not put)
 
@@ -299,15 +258,16 @@ def measure(
     n = len(targets.x)
     clean = np.where(basin >= 0, np.float32(0.0), image)
     sigma = float(np.sqrt(0.5 * np.median(targets.psf_moments[:, :2].sum(axis=1)))) if n else 1.0
-    half_core = max(3, min(psf.size // 2, int(np.ceil(3.0 * sigma))))
+    half_core, half_spread = (max(3, min(psf.size // 2, int(np.ceil(reach * sigma)))) for reach in (3.0, 5.0))
+    wide = broader(psf.coefficient, FWHM_PER_SIGMA * sigma)
     out, words = np.empty((n, N_COLUMN)), np.zeros((n, 3), np.int64)
     aper, aper_err = np.empty((n, len(RADII))), np.empty((n, len(RADII)))
     flags, n_pixel = np.zeros(n, np.int64), np.zeros(n, np.int64)
     sky_bad = int(planes.word("BAD", "SAT", "INTRP", "NO_DATA", "EDGE", "UNMASKEDNAN"))
     _measure(
         image, clean, variance, mask, basin, blend_of, targets.kind, targets.key, targets.x, targets.y, targets.box,
-        children.start, children.share, psf.coefficient, psf.order, targets.psf_moments, targets.sky_sigma, photon,
-        np.array(RADII), half_core, sky_bad, out, aper, aper_err, words, flags, n_pixel,
+        children.start, children.share, psf.coefficient, wide, psf.order, targets.psf_moments, targets.sky_sigma,
+        photon, np.array(RADII), half_core, half_spread, sky_bad, out, aper, aper_err, words, flags, n_pixel,
     )  # fmt: skip
     result: dict[str, npt.NDArray[Any]] = {name: out[:, k] for k, name in enumerate(COLUMNS)}
     return result | {"aper": aper, "aper_err": aper_err, "flags": flags | pixel_flags(words), "n_pixel": n_pixel}

@@ -60,6 +60,9 @@ class Config:
         0.2, "part of the PSF stars that is kept out of the fit to judge it", was="measurePsf.reserve.fraction"
     )
     n_psf_star_max: int = setting(300, "PSF stars, the brightest")
+    do_negative: bool = setting(
+        False, "rows of what is below the sky too, flagged as negative", was="detection.thresholdPolarity"
+    )
     do_cosmic_ray: bool = setting(True, "find and fill cosmic rays", was="repair.doCosmicRay")
     cr_n_sigma: float = setting(6.0, "height of a cosmic ray over its surroundings, in sigma", was="cosmicray.minSigma")
     cr_charge_min_e: float = setting(150.0, "least charge of a cosmic ray", unit="e", was="cosmicray.min_DN")
@@ -126,6 +129,7 @@ def _write(
     tables = [
         product.Table("PSF", psf_rows, cards=psf_words),
         product.Table("BACKGROUND", background.to_table(), None, words),
+        product.Table("APCORR", np.concatenate([one.rows(name) for name, one in measured.corrections.items()])),
     ]
     cards = [*cards, ("HDB_RUN", work.run_id, "run of hscdb"), ("HDB_TASK", work.task_id, "task of hscdb")]
     with work.files.writing("calexp", **ids) as target:

@@ -33,6 +33,7 @@ FLAGS: tuple[tuple[str, int, str], ...] = (
     ("duplicate", 26, "a better detection of the same object exists in a neighbouring ccd of the visit"),
     ("blended_neighbor", 27, "a brighter neighbour overlaps the footprint"),
     ("variable", 28, "flagged as variable by the catalog it came in"),
+    ("psf_weak", 29, "too few stars for a PSF that changes over the frame: constant, or a Gaussian"),
 )
 BIT: dict[str, int] = {name: bit for name, bit, _ in FLAGS}
 

@@ -1,5 +1,6 @@
 -- Unit, UCD and meaning of every column, split from the comments '[unit] {UCD} meaning'. README, FITS TUNIT and
--- TAP_SCHEMA are made from this view. Partitions are left out: they are their parent's.
+-- TAP_SCHEMA are made from this view. Partitions are left out: they are their parent's. A meaning may end with the names
+-- of the column in hscPipe's src table, '(hscPipe: name since version 5 | name in versions 3 and 4)'.
 CREATE VIEW column_doc AS
 SELECT CAST(c.relname AS text)                                            AS table_name,
        CASE WHEN c.relkind = 'v' THEN 'view' ELSE 'table' END             AS table_kind,
@@ -10,7 +11,9 @@ SELECT CAST(c.relname AS text)                                            AS tab
        NOT a.attnotnull                                                   AS is_nullable,
        NULLIF(part[1], '-')                                               AS unit,
        part[2]                                                            AS ucd,
-       part[3]                                                            AS meaning
+       regexp_replace(part[3], ' \(hscPipe: .*\)$', '')                   AS meaning,
+       substring(part[3] FROM ' \(hscPipe: ([^ )]+)')                     AS hscpipe_name,
+       substring(part[3] FROM ' \(hscPipe: [^|]* \| ([^)]+)\)$')          AS hscpipe_old_name
   FROM pg_class AS c
   JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   JOIN pg_type AS t ON t.oid = a.atttypid
@@ -31,3 +34,5 @@ COMMENT ON COLUMN column_doc.is_nullable    IS '[-] {meta.code} whether it may b
 COMMENT ON COLUMN column_doc.unit           IS '[-] {meta.unit} unit; NULL if it has none';
 COMMENT ON COLUMN column_doc.ucd            IS '[-] {meta.ucd} unified content descriptor (IVOA)';
 COMMENT ON COLUMN column_doc.meaning        IS '[-] {meta.note} what it is';
+COMMENT ON COLUMN column_doc.hscpipe_name     IS '[-] {meta.id} its name in hscPipe''s src table since version 5; fluxes there ended in _flux before _instFlux';
+COMMENT ON COLUMN column_doc.hscpipe_old_name IS '[-] {meta.id} its name in hscPipe''s src table of versions 3 and 4, or the array that it is an element of';

@@ -13,6 +13,7 @@ Scatter is 1.4826 MAD about the median; a star counts where both have it and nei
 """
 
 import argparse
+import itertools
 import json
 import os
 import sys
@@ -20,14 +21,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-for _name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import peer
 from judge import auc, cramer_rao, expected_flux, matched, scatter
 from numpy.lib import recfunctions
+from scipy.spatial import cKDTree
 
 from hscdb.cli import main as hscdb
 from hscdb.detect import frame
@@ -128,8 +131,6 @@ def real_part(frames: list[Frame], places: list[tuple[np.ndarray, np.ndarray]]) 
     for one, (x, y) in zip(frames, places, strict=True):
         clear = one._is_clear(x, y)
         truth = np.stack([one.truth["x"], one.truth["y"]], 1)
-        from scipy.spatial import cKDTree
-
         apart, near = cKDTree(truth).query(np.stack([x[clear], y[clear]], 1))
         n += int(clear.sum())
         # in the halo of what is large or bright everything is within reach of it
@@ -152,27 +153,33 @@ def found_part(frames: list[Frame], places: list[tuple[np.ndarray, np.ndarray]])
 
 
 def completeness(frames: list[Frame]) -> dict[str, Any]:
-    """Our purity and completeness, and SExtractor's at the threshold of the same purity (interpolated)."""
+    """Completeness by magnitude at equal purity: SExtractor's at its thresholds, ours cut in S/N to be as pure."""
     ours = [(one.ours["x"], one.ours["y"]) for one in frames]
     pure, n = real_part(frames, ours)
-    result: dict[str, Any] = {"purity": round(pure, 4), "n": n, "mag": MAG_EDGES[:-1] + 0.25, "ours": found_part(frames, ours)}
-    if not frames[0].peer:
-        return result
-    curve = []
+    result: dict[str, Any] = {
+        "purity": round(pure, 4), "n": n, "mag": (MAG_EDGES[:-1] + 0.25).tolist(), "ours": found_part(frames, ours),
+        "at": {},
+    }  # fmt: skip
     for threshold in frames[0].peer:
-        places = [(t["X_IMAGE"] - 1.0, t["Y_IMAGE"] - 1.0) for t in (one.peer[threshold] for one in frames)]
-        curve.append((threshold, *real_part(frames, places), found_part(frames, places)))
-    result["sextractor thresholds"] = {t: (round(p, 4), m) for t, p, m, _ in curve}
-    purity = np.maximum.accumulate([p for _, p, _, _ in curve])
-    at = int(np.searchsorted(purity, pure))
-    chosen = curve[min(at, len(curve) - 1)]
-    if 0 < at < len(curve):
-        part = (pure - purity[at - 1]) / max(purity[at] - purity[at - 1], 1e-12)
-        result["sextractor"] = (1 - part) * curve[at - 1][3] + part * curve[at][3]
-        result["sextractor threshold"] = round((1 - part) * curve[at - 1][0] + part * curve[at][0], 3)
-    else:
-        result["sextractor"], result["sextractor threshold"] = chosen[3], chosen[0]
+        theirs = [(t["X_IMAGE"] - 1.0, t["Y_IMAGE"] - 1.0) for t in (one.peer[threshold] for one in frames)]
+        wanted, n_theirs = real_part(frames, theirs)
+        for cut in np.arange(0.0, 12.0, 0.1):
+            chosen = [_above(one, cut) for one in frames]
+            reached, n_ours = real_part(frames, chosen)
+            if reached >= wanted:
+                break
+        result["at"][threshold] = {
+            "purity": round(wanted, 4), "n": n_theirs, "our cut": round(float(cut), 1), "our purity": round(reached, 4),
+            "our n": n_ours, "ours": found_part(frames, chosen), "sextractor": found_part(frames, theirs),
+        }  # fmt: skip
     return result
+
+
+def _above(one: Frame, cut: float) -> tuple[np.ndarray, np.ndarray]:
+    """Places of our sources whose PSF flux has at least this S/N."""
+    with np.errstate(invalid="ignore"):
+        chosen = (one.ours["psf_flux"] >= cut * one.ours["psf_flux_err"]) | (cut == 0.0)
+    return one.ours["x"][chosen], one.ours["y"][chosen]
 
 
 def stars(frames: list[Frame]) -> np.ndarray:
@@ -228,7 +235,7 @@ def photometry(s: np.ndarray) -> list[dict[str, Any]]:
     both = np.isfinite(s.s_psf_flux) & (s.s_psf_flux > 0) & (s.s_aper12 > 0) & (s.psf_flux > 0) & (s.aper12 > 0)
     both = both if both.any() else s.psf_flux > 0
     table = []
-    for low, high in zip(MAG_EDGES[:-1], MAG_EDGES[1:], strict=True):
+    for low, high in itertools.pairwise(MAG_EDGES):
         here = s[both & (s.mag >= low) & (s.mag < high)]
         if len(here) < 8:
             continue
@@ -268,8 +275,9 @@ def pulls(s: np.ndarray) -> list[dict[str, Any]]:
 
 
 def separation(frames: list[Frame]) -> list[dict[str, Any]]:
-    """Area under the curve of star/galaxy separation by magnitude: psf / Gaussian flux, SPREAD_MODEL, CLASS_STAR."""
-    score: dict[str, list[np.ndarray]] = {name: [] for name in ("mag", "galaxy", "ours", "spread", "class")}
+    """Area under the curve of star/galaxy separation by magnitude: our spread, Gaussian over PSF flux; theirs."""
+    names = ("mag", "galaxy", "ours", "gauss/psf", "spread", "class")
+    score: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for one in frames:
         k = one.index
         chosen = one.ok & (k >= 0)
@@ -282,7 +290,8 @@ def separation(frames: list[Frame]) -> list[dict[str, Any]]:
             score["class"].append(-t["CLASS_STAR"][m][chosen])
         score["mag"].append(one.mag[chosen])
         score["galaxy"].append(one.truth["is_galaxy"][chosen])
-        score["ours"].append((one.ours["gauss_flux"] / one.ours["psf_flux"])[k][chosen])
+        score["ours"].append(one.ours["spread"][k][chosen])
+        score["gauss/psf"].append((one.ours["gauss_flux"] / one.ours["psf_flux"])[k][chosen])
     joined = {name: np.concatenate(values) for name, values in score.items() if values}
     table = []
     for low, high in ((17, 21), (21, 22), (22, 23), (23, 24), (24, 25), (17, 25)):
@@ -291,13 +300,13 @@ def separation(frames: list[Frame]) -> list[dict[str, Any]]:
         if galaxy.sum() < 5 or (~galaxy).sum() < 5:
             continue
         row = {"mag": f"{low}-{high}", "n star": int((~galaxy).sum()), "n galaxy": int(galaxy.sum())}
-        row |= {name: round(auc(joined[name][here], galaxy), 4) for name in ("ours", "spread", "class") if name in joined}
+        row |= {name: round(auc(joined[name][here], galaxy), 4) for name in joined if name not in ("mag", "galaxy")}
         table.append(row)
     return table
 
 
 def bright_end(s: np.ndarray) -> list[dict[str, Any]]:
-    """Bias [mmag] of the PSF magnitude from saturation to 3 mag below, over the mean of S/N 100-500 (true peak < 1e5 e)."""
+    """Bias [mmag] of the PSF magnitude from saturation to 3 mag below, over S/N > 100 of small peaks."""
     near = s[(s.snr > 100) & (s.peak < 30_000)]
     zero, zero12 = (np.median(-2.5 * np.log10(near[name] / near.true)) for name in ("psf_flux", "aper12"))
     table = []
@@ -351,11 +360,16 @@ def main() -> None:
     if told.json:
         print(json.dumps(result, default=lambda array: np.asarray(array).tolist()))
         return
-    show("completeness at equal purity", [
-        {"mag": m, "ours": round(a, 3), "sextractor": round(b, 3), "difference": round(a - b, 3)}
-        for m, a, b in zip(complete["mag"], complete["ours"], complete.get("sextractor", complete["ours"] * np.nan), strict=True)
-    ])
-    print({name: values for name, values in complete.items() if np.ndim(values) == 0 or isinstance(values, dict)})
+    print(f"ours at 5 sigma: {complete['n']} sources, purity {complete['purity']}")
+    for threshold in (1.5, 1.0):
+        if threshold in complete["at"]:
+            at = complete["at"][threshold]
+            print({name: number for name, number in at.items() if np.ndim(number) == 0})
+            columns = zip(complete["mag"], at["ours"], at["sextractor"], strict=True)
+            show(f"completeness at equal purity, SExtractor at {threshold} sigma", [
+                {"mag": m, "ours": round(a, 3), "sextractor": round(b, 3), "difference": round(a - b, 3)}
+                for m, a, b in columns
+            ])
     for title in ("photometry", "pulls", "separation", "bright end"):
         show(title, result[title])
 

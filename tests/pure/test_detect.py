@@ -292,3 +292,57 @@ def test_a_child_whose_light_all_went_to_others_has_no_peak_value(monkeypatch):
     columns = frame.characterize(field.image, frame.Limits(), 1).columns
     assert np.isnan(columns["peak"]).sum() == 1
     assert not any(np.isinf(column).any() for column in columns.values() if column.dtype.kind == "f")
+
+
+def test_the_spread_of_stars_is_none_and_that_of_galaxies_much():
+    field = starfield.crowd((768, 768), 90, 90, seed=4, snr_min=40, is_varying=True)
+    measured = frame.characterize(field.image, frame.Limits(), 1)
+    found, k = matched(field, measured)
+    c = measured.columns
+    star, galaxy = k[found & field.is_star], k[found & ~field.is_star]
+    pull = c["spread"][star] / c["spread_err"][star]
+    assert abs(np.nanmedian(pull)) < 0.5
+    assert 0.6 < 1.4826 * np.nanmedian(np.abs(pull)) < 1.6  # blends widen it
+    assert np.nanmean(c["spread"][galaxy] > 3 * c["spread_err"][galaxy]) > 0.95
+
+
+def test_a_hole_in_the_sky_is_a_negative_detection_if_asked_for():
+    field = starfield.grid((400, 400), 40, (30, 300), seed=8)
+    free = np.hypot(field.x - 240.0, field.y - 200.0).min() > 15
+    assert free
+    stamp = starfield.make((61, 61), [30.0], [30.0], [1.0], [True], fwhm=FWHM, is_varying=False).model
+    depth = 30 * starfield.noise_flux(FWHM, field.sky)
+    field.image.data[170:231, 210:271] -= (depth * stamp).astype(np.float32)
+    plain = frame.characterize(field.image, frame.Limits(), 1)
+    assert plain.n_negative == 1
+    assert (plain.image.mask[200, 240] & mask.DETECTED_NEGATIVE) != 0
+    assert not (plain.columns["flags"] & flags.word("negative")).any()
+    asked = frame.characterize(field.image, frame.Limits(do_negative=True), 1)
+    row = np.flatnonzero(asked.columns["flags"] & flags.word("negative"))
+    assert len(row) == 1
+    c = asked.columns
+    assert len(c["x"]) == len(plain.columns["x"]) + 1
+    assert (c["x"][row[0]], c["y"][row[0]]) == pytest.approx((240.0, 200.0), abs=0.2)
+    assert c["psf_flux"][row[0]] == pytest.approx(-in_twelve_pixels() * depth, rel=0.1)
+    assert np.isnan(c["extendedness"][row[0]])
+    others = np.delete(np.arange(len(c["x"])), row)
+    assert c["psf_flux"][others].tolist() == plain.columns["psf_flux"].tolist()
+
+
+def test_a_frame_of_few_stars_flags_its_sources():
+    many = frame.characterize(starfield.grid((400, 400), 40, (100, 300), seed=5).image, frame.Limits(), 1)
+    few = starfield.make((300, 300), [60, 200, 90, 230.0], [70, 80, 220, 210.0], [9e4] * 4, [True] * 4, seed=2)
+    weak = flags.word("psf_weak")
+    assert not (many.columns["flags"] & weak).any()
+    assert (frame.characterize(few.image, frame.Limits(), 1).columns["flags"] & weak).all()
+
+
+def test_bright_and_faint_stars_of_one_psf_have_no_bias_in_flux(lonely):
+    ratio, snr = [], []
+    for field, measured in lonely:
+        found, k = matched(field, measured)
+        ratio.append(measured.columns["psf_flux"][k[found]] / field.flux[found])
+        snr.append(field.flux[found] / starfield.noise_flux(FWHM, field.sky))
+    ratio, snr = np.concatenate(ratio), np.concatenate(snr)
+    bright, middle = (np.median(ratio[(snr > low) & (snr < high)]) for low, high in ((200, 500), (50, 200)))
+    assert bright / middle == pytest.approx(1.0, abs=0.004)

@@ -56,7 +56,7 @@ class Config:
     vet_hump_min_adu: float = setting(15.0, "least distance of two humps that refuse a frame", unit="adu")
     vet_hump_max_adu: float = setting(200.0, "largest distance of two humps that refuse a frame", unit="adu")
     vet_acf_max_pix: float = setting(
-        15.0, "width of the autocorrelation (about the FWHM) from which a frame is refused", unit="pix"
+        12.0, "width of the autocorrelation (about the FWHM; 2 arcsec of HSC) from which a frame is refused", unit="pix"
     )
     do_saturation: bool = setting(True, "mask saturated pixels (SAT)", was="doSaturation")
     do_suspect: bool = setting(True, "mask pixels above the suspect level (SUSPECT)", was="doSuspect")

@@ -43,7 +43,7 @@ class Limits:
     hump_min: float = 0.2
     hump_min_adu: float = 15.0
     hump_max_adu: float = 200.0
-    acf_max_pix: float = 15.0
+    acf_max_pix: float = 12.0
 
 
 @dataclass(frozen=True)

@@ -188,6 +188,14 @@ def _astrometry(work: Work, config: Config, frame: _Frame, ids: dict[str, int]) 
         n_star_min=config.n_star_min,
         floor_mas=config.floor_mas,
     )
+    if not len(stars):
+        raise DataError(
+            f"astrometry: catalog {frame.catalogs.astrometry['name']} has no star within "
+            f"{frame.circle['radius_deg']:.3f} deg of RA {frame.circle['ra']:.4f}, Dec {frame.circle['dec']:.4f}, "
+            "where the frame should lie by its header. Enter the part that covers it (`hscdb ingest-refcat`, the same name), "
+            "or check RA and DEC of the header.",
+            code="no_reference_stars",
+        )
     there = references.places(stars, float(frame.facts["obs_mjd"]))
     found = selection.detections(some)
     solution = astrometry.solve(found, there, stars["flux_njy"], frame.start, frame.size, limits)

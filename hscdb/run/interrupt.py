@@ -85,8 +85,8 @@ class Interrupt:
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Raise StoppedError, a KeyboardInterrupt, as soon as it is asked for. One that was lost (Python cannot raise in
-        a finalizer) is raised at the end."""
+        """Raise StoppedError, a KeyboardInterrupt, as soon as it is asked for. One that was lost (none is raised in
+        finalizers) is raised at the end."""
         self._is_open = True
         try:
             self.check()

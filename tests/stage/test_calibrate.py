@@ -1,6 +1,7 @@
 """calibrate on frames of the HSC geometry: truth recovered, rows and files written, every lack told."""
 
 import json
+import re
 from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
@@ -346,6 +347,7 @@ def test_no_reference_star_near_the_frame_is_told(connection, tmp_path):
     with pytest.raises(DataError) as caught:
         calibrate(connection, run_id, tmp_path)
     assert caught.value.code == "no_reference_stars"
+    assert re.search(r"catalog \w+ has no star within 0\.\d+ deg of RA \d+\.\d+, Dec -?\d+\.\d+", str(caught.value))
 
 
 def test_without_zero_point_the_nominal_one_may_serve(connection, tmp_path):

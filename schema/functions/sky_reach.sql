@@ -81,8 +81,7 @@ CREATE OR REPLACE FUNCTION sky_sindist(
 ) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-SELECT power(sin(radians($3 - $1) / 2.0::float8), 2.0::float8)
-       * (power(cos(radians($2 + $4) / 2.0::float8), 2.0::float8) - power(sin(radians($2 - $4) / 2.0::float8), 2.0::float8))
+SELECT power(sin(radians($3 - $1) / 2.0::float8), 2.0::float8) * cos(radians($2)) * cos(radians($4))
        + power(sin(radians($2 - $4) / 2.0::float8), 2.0::float8)
     $$;
 COMMENT ON FUNCTION sky_sindist(double precision, double precision, double precision, double precision)

@@ -71,7 +71,7 @@ def find(
     tolerance_pix         : how far a source may lie from its reference once shift, rotation and scale are right.
     n_pair_min            : fewest pairs of a solution.
     """
-    source_order, ref_order = _brightest_first(source_flux), _brightest_first(ref_flux)
+    source_order, ref_order = brightest_first(source_flux), brightest_first(ref_flux)
     before = (0, 0)
     for n_source, n_ref in _LADDER:
         size = (min(n_source, len(source)), min(n_ref, len(ref)))
@@ -89,7 +89,7 @@ def find(
     return None
 
 
-def _brightest_first(flux: Floats) -> Indices:
+def brightest_first(flux: Floats) -> Indices:
     """Order of falling brightness; equals and NaN keep their order, so that the result does not depend on the sort."""
     return np.argsort(np.where(np.isfinite(flux), -flux, np.inf), kind="stable")
 
@@ -116,10 +116,10 @@ def _solve(
     for turn, scale in _peaks(votes):
         matrix = scales[scale] * _rotation(turns[turn])
         at = (cells[turn, scale] + 1.0) * _CELL_PIX - max_shift
-        found = _refine(source, ref, tree, matrix, middle + at - matrix @ middle, tolerance, n_min)
+        found = refine(source, ref, tree, matrix, middle + at - matrix @ middle, tolerance, n_min)
         if found is None:
             continue
-        chance = _log_chance(source, ref, found, tolerance) + np.log10(votes.size * n_cell)
+        chance = log_chance(source, ref, found, tolerance) + np.log10(votes.size * n_cell)
         if best is None or chance < best[2]:
             best = (found[0], found[1], float(chance))
     return best if best is not None and best[2] < MAX_LOG_CHANCE else None
@@ -190,7 +190,7 @@ def _peaks(votes: NDArray[np.int32]) -> list[tuple[int, int]]:
     return chosen
 
 
-def _refine(
+def refine(
     source: Floats, ref: Floats, tree: cKDTree, matrix: Floats, shift: Floats, tolerance: float, n_min: int
 ) -> tuple[Floats, Floats, Indices, Indices] | None:
     """Match mutually nearest neighbors and fit a similarity in turn, from the box of the vote down to the tolerance."""
@@ -237,7 +237,7 @@ def _similarity(a: Floats, b: Floats) -> tuple[Floats, Floats]:
     return matrix, shift
 
 
-def _log_chance(source: Floats, ref: Floats, found: tuple[Floats, Floats, Indices, Indices], tolerance: float) -> float:
+def log_chance(source: Floats, ref: Floats, found: tuple[Floats, Floats, Indices, Indices], tolerance: float) -> float:
     """log10 of the probability that as many pairs agree by accident, two being spent on the similarity itself."""
     matrix, shift, i, _ = found
     low, high = ref.min(axis=0), ref.max(axis=0)

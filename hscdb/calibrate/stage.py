@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hscdb.calibrate import astrometry, photometry, references, rows, selection
+from hscdb.calibrate import astrometry, photometry, references, rows, selection, stage_frame
 from hscdb.calibrate.reference import fitted
-from hscdb.camera.focalplane import initial_wcs
+from hscdb.calibrate.stage_frame import Frame
 from hscdb.db import copy
 from hscdb.db.queries import query
-from hscdb.errors import DataError, InputError
+from hscdb.errors import DataError
 from hscdb.fits import column, product
 from hscdb.fits.header import wcs_cards
 from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, stage
-from hscdb.sky import sphere
 from hscdb.sky.wcs import Wcs
 
-find_frame = query("calibrate/find_frame")
-read_sources = query("calibrate/read_sources")
-read_ref_catalogs = query("calibrate/read_ref_catalogs")
-read_ref_stars = query("calibrate/read_ref_stars")
 read_ref_fluxes = query("calibrate/read_ref_fluxes")
 
 Rows = npt.NDArray[np.void]
@@ -58,6 +52,10 @@ class Config:
         1.15, "largest error of the rotation", unit="deg", was="astrometry.matcher.maxRotationDeg"
     )
     max_scale: float = setting(0.01, "largest relative error of the scale")
+    do_neighbors: bool = setting(True, "a frame that is not found is looked for where the ccds around it were found")
+    blind_radius_deg: float = setting(
+        0.5, "and then within this distance of the pointing, at any rotation, mirrored or not; 0 = not", unit="deg"
+    )
     tolerance_pix: float = setting(
         3.0,
         "distance of a source from its reference once shift, rotation and scale are right",
@@ -90,19 +88,6 @@ class Config:
     )
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """What is known of the frame before it is calibrated."""
-
-    facts: Any
-    sources: Rows
-    catalogs: references.Catalogs
-    stars: Rows
-    start: Wcs
-    size: tuple[int, int]
-    circle: dict[str, float]
-
-
 @stage(
     "calibrate",
     per="frame",
@@ -119,8 +104,7 @@ def run(work: Work, config: Config) -> Funnel:
         "visit": int(work.unit["visit"]),
         "ccd": int(work.unit["ccd"]),
     }
-    frame = _gather(work, config, ids)
-    solution, funnel = _astrometry(work, config, frame, ids)
+    frame, solution, funnel = _astrometry(work, config, stage_frame.gather(work, config, ids), ids)
     zero_point, status, matched = _photometry(work, config, frame, solution.wcs, ids, funnel)
     copy.write(work.connection, "wcs_solution", rows.wcs_solution(ids, solution, frame.size))
     copy.write(work.connection, "flux_scale", rows.flux_scale(ids, zero_point, status, frame.catalogs.term.c1))
@@ -133,52 +117,15 @@ def run(work: Work, config: Config) -> Funnel:
     return funnel | {"n_source_sky": len(sky)}
 
 
-def _gather(work: Work, config: Config, ids: dict[str, int]) -> _Frame:
-    """Sources, first WCS and reference stars. InputError `no_pointing`; DataError `no_reference_stars`."""
-    facts = find_frame.one(work.connection, visit=ids["visit"])
-    if facts is None or not np.isfinite([facts["ra"], facts["dec"]]).all():
-        raise InputError(
-            f"visit={ids['visit']}: no pointing is known. Ingest it again with RA and DEC in the camera's keyword map.",
-            code="no_pointing",
-        )
-    sources = work.carry.get("sources")
-    if sources is None:
-        sources = read_sources(work.connection, run_id=work.run_id, visit=ids["visit"], ccd=ids["ccd"])
-    sources = selection.as_stored(sources)
-    ccd = work.camera.ccds[ids["ccd"]]
-    start = initial_wcs(work.camera, ccd, float(facts["ra"]), float(facts["dec"]), float(facts["rotator_deg"]))
-    catalogs = references.choose(
-        read_ref_catalogs(work.connection),
-        work.camera,
-        str(facts["filter"]),
-        config.astrometry_catalog,
-        config.photometry_catalog,
-        config.color_term_set,
-    )
-    ra, dec = (float(each) for each in start.pixel_to_sky((ccd.width - 1) / 2.0, (ccd.height - 1) / 2.0))
-    reach = float(np.max(sphere.separation(ra, dec, *start.corners(ccd.width, ccd.height))))
-    margin = max(config.margin_pix, config.max_shift_pix + _field_shift(work, config, ids["ccd"]))
-    circle = {"ra": ra, "dec": dec, "radius_deg": reach + margin * float(np.sqrt(start.plane_area(*start.crpix)))}
-    stars = read_ref_stars(
-        work.connection, ref_catalog_ids=catalogs.ids, reserved_fraction=config.reserved_fraction, **circle
-    )
-    return _Frame(facts, sources, catalogs, stars, start, (ccd.width, ccd.height), circle)
-
-
-def _field_shift(work: Work, config: Config, ccd: int) -> float:
-    """How far the largest error of the rotation, about the boresight, moves the middle of a ccd [pix]."""
-    return float(
-        np.hypot(work.camera.ccds[ccd].u_pix, work.camera.ccds[ccd].v_pix) * np.radians(config.max_rotation_deg)
-    )
-
-
-def _astrometry(work: Work, config: Config, frame: _Frame, ids: dict[str, int]) -> tuple[astrometry.Solution, Funnel]:
-    """Fit the WCS."""
-    stars = frame.stars[frame.stars["ref_catalog_id"] == int(frame.catalogs.astrometry["ref_catalog_id"])]
+def _astrometry(
+    work: Work, config: Config, frame: Frame, ids: dict[str, int]
+) -> tuple[Frame, astrometry.Solution, Funnel]:
+    """Fit the WCS; where the pattern is not found at the pointing, from other first WCS. With the frame it began at."""
     some = selection.bright(frame.sources, config.snr_min, config.n_bright_min)
+    found = selection.detections(some)
     limits = astrometry.Limits(
         max_shift_pix=config.max_shift_pix,
-        field_shift_pix=_field_shift(work, config, ids["ccd"]),
+        field_shift_pix=stage_frame.field_shift(work, config, ids["ccd"]),
         max_rotation_deg=config.max_rotation_deg,
         max_scale=config.max_scale,
         tolerance_pix=config.tolerance_pix,
@@ -188,17 +135,22 @@ def _astrometry(work: Work, config: Config, frame: _Frame, ids: dict[str, int]) 
         n_star_min=config.n_star_min,
         floor_mas=config.floor_mas,
     )
-    if not len(stars):
-        raise DataError(
-            f"astrometry: catalog {frame.catalogs.astrometry['name']} has no star within "
-            f"{frame.circle['radius_deg']:.3f} deg of RA {frame.circle['ra']:.4f}, Dec {frame.circle['dec']:.4f}, "
-            "where the frame should lie by its header. Enter the part that covers it (`hscdb ingest-refcat`, the same name), "
-            "or check RA and DEC of the header.",
-            code="no_reference_stars",
-        )
-    there = references.places(stars, float(frame.facts["obs_mjd"]))
-    found = selection.detections(some)
-    solution = astrometry.solve(found, there, stars["flux_njy"], frame.start, frame.size, limits)
+    n_guess = 0
+    try:
+        solution, stars = _solved(frame, found, limits)
+    except DataError:
+        if len(some) < config.n_star_min:
+            raise
+        for other in stage_frame.others(work, config, frame, ids, found):
+            n_guess += 1
+            try:
+                solution, stars = _solved(other, found, limits)
+            except DataError:
+                continue
+            frame = other
+            break
+        else:
+            raise
     matched = rows.source_ref(
         ids,
         some["source_id"][solution.source],
@@ -208,18 +160,36 @@ def _astrometry(work: Work, config: Config, frame: _Frame, ids: dict[str, int]) 
         solution.is_used,
     )
     copy.write(work.connection, "source_ref", matched)
-    return solution, {
+    return frame, solution, {
         "n_source": len(frame.sources),
         "n_source_bright": len(some),
         "n_ref": len(stars),
+        "n_guess": n_guess,
         "n_pair": len(matched),
         "n_pair_used": int(solution.is_used.sum()),
         "n_order": solution.order,
     }
 
 
+def _solved(
+    frame: Frame, found: astrometry.Detections, limits: astrometry.Limits
+) -> tuple[astrometry.Solution, Rows]:
+    """The WCS, and the reference stars it was fitted to."""
+    stars = frame.stars[frame.stars["ref_catalog_id"] == int(frame.catalogs.astrometry["ref_catalog_id"])]
+    if not len(stars):
+        raise DataError(
+            f"astrometry: catalog {frame.catalogs.astrometry['name']} has no star within "
+            f"{frame.circle['radius_deg']:.3f} deg of RA {frame.circle['ra']:.4f}, Dec {frame.circle['dec']:.4f}, "
+            "where the frame should lie by its header. Enter the part that covers it (`hscdb ingest-refcat`, the same "
+            "name), or check RA and DEC of the header.",
+            code="no_reference_stars",
+        )
+    there = references.places(stars, float(frame.facts["obs_mjd"]))
+    return astrometry.solve(found, there, stars["flux_njy"], frame.start, frame.size, limits), stars
+
+
 def _photometry(
-    work: Work, config: Config, frame: _Frame, wcs: Wcs, ids: dict[str, int], funnel: Funnel
+    work: Work, config: Config, frame: Frame, wcs: Wcs, ids: dict[str, int], funnel: Funnel
 ) -> tuple[photometry.ZeroPoint, str, Rows | None]:
     """Zero point, its status, and the rows of source_ref if the catalog is not that of the astrometry."""
     catalog = int(frame.catalogs.photometry["ref_catalog_id"])
@@ -259,7 +229,7 @@ def _photometry(
     return zero_point, "solved", matched
 
 
-def _nominal(work: Work, frame: _Frame) -> photometry.ZeroPoint:
+def _nominal(work: Work, frame: Frame) -> photometry.ZeroPoint:
     """The zero point the camera's description promises."""
     found = work.camera.filter_of(str(frame.facts["filter"]))
     exposure_s = float(frame.facts["exposure_s"])
@@ -268,7 +238,7 @@ def _nominal(work: Work, frame: _Frame) -> photometry.ZeroPoint:
 
 
 def _update_files(
-    work: Work, frame: _Frame, solution: astrometry.Solution, zero_point: photometry.ZeroPoint, sky: Rows
+    work: Work, frame: Frame, solution: astrometry.Solution, zero_point: photometry.ZeroPoint, sky: Rows
 ) -> None:
     """Put WCS and zero point into calexp and src, and the places of the sources into src."""
     ids = {"visit": int(work.unit["visit"]), "ccd": int(work.unit["ccd"])}

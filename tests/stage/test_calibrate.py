@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from hscdb.calibrate import stage
+from hscdb.calibrate import astrometry, stage
+from hscdb.calibrate import rows as calibrate_rows
 from hscdb.camera.color import find_term
-from hscdb.camera.focalplane import initial_wcs, pixel_to_sky
+from hscdb.camera.focalplane import initial_wcs, pixel_to_sky, sky_to_pixel
 from hscdb.camera.load import load
 from hscdb.db import copy, partition
 from hscdb.errors import DataError, InputError
@@ -57,7 +58,7 @@ def sky(seed=1, n_star=260):
     return SimpleNamespace(x=x, y=y, ra=ra, dec=dec, r=mag, i=mag - 0.35 * color, g=mag + color, rng=rng)
 
 
-def world(connection, stars, *, zero=ZERO, keep=slice(None)):
+def world(connection, stars, *, zero=ZERO, keep=slice(None), off_deg=(25 / 3600, -20 / 3600), rotator_deg=12.5):
     """Visit and sources of detect; the header's pointing is 30" and 0.3 deg off. Returns run_id, rows, their stars."""
     run_id = connection.execute(
         text(
@@ -67,13 +68,13 @@ def world(connection, stars, *, zero=ZERO, keep=slice(None)):
     ).scalar_one()
     connection.execute(text("INSERT INTO filter VALUES ('HSC-R', 'r', 620)"))
     connection.execute(text("INSERT INTO ccd VALUES (:c, '49', 'science', true, 2048, 4176, 0, 0, 0, 0)"), {"c": CCD})
-    ra, dec = sphere.deproject(25 / 3600, -20 / 3600, 320.71, -0.402)
+    ra, dec = sphere.deproject(*off_deg, 320.71, -0.402)
     connection.execute(
         text(
             "INSERT INTO visit (visit, data_type, filter, obs_mjd, exposure_s, ra, dec, rotator_deg)"
-            " VALUES (:v, 'science', 'HSC-R', :m, 30, :a, :d, 12.5)"
+            " VALUES (:v, 'science', 'HSC-R', :m, 30, :a, :d, :r)"
         ),
-        {"v": VISIT, "m": MJD, "a": float(ra), "d": float(dec)},
+        {"v": VISIT, "m": MJD, "a": float(ra), "d": float(dec), "r": rotator_deg},
     )
     partition.ensure(connection, run_id, [VISIT])
     task = new_task(connection, run_id, "detect")
@@ -164,7 +165,7 @@ def refcats(connection, stars, names=("gaia_dr3", "ps1_pv3")):
             copy.write(connection, "ref_flux", flux)
 
 
-def calibrate(connection, run_id, folder, carry=None, **settings):
+def calibrate(connection, run_id, folder, carry=None, camera=CAMERA, **settings):
     """Run the stage; returns funnel and task_id."""
     task = new_task(connection, run_id, "calibrate")
     work = SimpleNamespace(
@@ -172,7 +173,7 @@ def calibrate(connection, run_id, folder, carry=None, **settings):
         run_id=run_id,
         task_id=task,
         unit={"visit": VISIT, "ccd": CCD},
-        camera=CAMERA,
+        camera=camera,
         files=Files(folder),
         carry=carry or {},
     )
@@ -327,7 +328,8 @@ def test_a_field_without_blue_references_gets_a_zero_point_all_the_same(connecti
         (("ps1_pv3",), slice(0, 1), {}, "too_few_stars"),
         (("ps1_pv3",), slice(None), {"astrometry_catalog": "gaia_dr2"}, "no_reference_catalog"),
         (("ps1_pv3",), slice(None), {"n_photometry_min": 1000}, "too_few_stars"),
-        (("ps1_pv3",), slice(None), {"max_shift_pix": 5.0, "max_rotation_deg": 0.01, "max_scale": 1e-4}, "no_match"),
+        (("ps1_pv3",), slice(None), {"max_shift_pix": 5.0, "max_rotation_deg": 0.01, "blind_radius_deg": 0.0},
+         "no_match"),
     ],
 )
 def test_what_is_lacking_is_told(connection, tmp_path, catalogs, keep, settings, code):
@@ -381,3 +383,72 @@ def test_a_frame_without_pointing_is_told(connection, tmp_path):
         calibrate(connection, run_id, tmp_path)
     assert caught.value.code == "no_pointing"
     assert replace(stage.Config(), order=2).order == 2
+
+
+def far_sky(seed=3, n_star=9000):
+    """Stars over the whole search area, so that the wrong places are as full as the right one."""
+    stars = sky(seed)
+    rng = np.random.default_rng(seed)
+    radius, angle = 1.1 * np.sqrt(rng.uniform(size=n_star)), rng.uniform(0, 2 * np.pi, n_star)
+    ra, dec = sphere.deproject(radius * np.cos(angle), radius * np.sin(angle), 320.71, -0.402)
+    chip = CAMERA.ccds[CCD]
+    x, y = sky_to_pixel(CAMERA, chip, 320.71, -0.402, 12.2, ra, dec)
+    out = ~((x > -300) & (x < chip.width + 300) & (y > -300) & (y < chip.height + 300))
+    mag, color = rng.uniform(18, 22, out.sum()), rng.uniform(0.2, 1.2, out.sum())
+    more = {"x": x[out], "y": y[out], "ra": ra[out], "dec": dec[out], "r": mag, "i": mag - 0.35 * color}
+    more["g"] = mag + color
+    return SimpleNamespace(**{key: np.concatenate([getattr(stars, key), column]) for key, column in more.items()},
+                           rng=stars.rng)  # fmt: skip
+
+
+def mirrored():
+    """The camera as somebody would have it who does not know that its images are mirrored."""
+    section = CAMERA.settings["orientation"]
+    return replace(CAMERA, settings=CAMERA.settings | {"orientation": section | {"parity": -section["parity"]}})
+
+
+@pytest.mark.parametrize(
+    ("off_deg", "rotator_deg", "camera"),
+    [((0.3, -0.35), 12.2, CAMERA), ((0.0, 0.0), 200.0, CAMERA), ((-0.25, 0.3), 77.0, mirrored())],
+)
+def test_a_frame_is_found_blindly(connection, tmp_path, off_deg, rotator_deg, camera):
+    stars = far_sky()
+    run_id, _, inside = world(connection, stars, off_deg=off_deg, rotator_deg=rotator_deg)
+    refcats(connection, stars)
+    with pytest.raises(DataError) as caught, connection.begin_nested():
+        calibrate(connection, run_id, tmp_path, camera=camera, blind_radius_deg=0.0, do_neighbors=False)
+    assert caught.value.code == "no_match"
+    funnel, _ = calibrate(connection, run_id, tmp_path, camera=camera)
+    assert funnel["n_guess"] == 1
+    row = only(connection, "wcs_solution")
+    cd = [row.cd1_1_deg, row.cd1_2_deg, row.cd2_1_deg, row.cd2_2_deg]
+    places = (row.crval1_deg, row.crval2_deg), (row.crpix1_pix, row.crpix2_pix)
+    wcs = Wcs.from_flat(*places, cd, row.sip_order, row.a, row.b)
+    found = wcs.pixel_to_sky(stars.x[inside], stars.y[inside])
+    assert np.median(sphere.separation(*found, stars.ra[inside], stars.dec[inside])) * 3.6e6 < 5.0
+    assert only(connection, "flux_scale").status == "solved"
+
+
+def test_a_sparse_frame_is_found_where_its_neighbor_was(connection, tmp_path):
+    stars = far_sky()
+    run_id, *_ = world(connection, stars, off_deg=(0.3, -0.35), rotator_deg=200.0, keep=slice(0, 8))
+    refcats(connection, stars)
+    neighbor = 57
+    connection.execute(text("INSERT INTO ccd VALUES (57, '57', 'science', true, 2048, 4176, 0, 0, 0, 0)"))
+    solved = initial_wcs(CAMERA, CAMERA.ccds[neighbor], 320.71, -0.402, 12.2)
+    task = connection.execute(
+        text("INSERT INTO task (run_id, stage, data_id, visit, ccd, status)"
+             " VALUES (:r, 'calibrate', 'n', :v, 57, 'done') RETURNING task_id"), {"r": run_id, "v": VISIT}
+    ).scalar_one()  # fmt: skip
+    none = np.zeros(0)
+    solution = astrometry.Solution(
+        solved, none, none, none.astype(bool), none, none, 3, 1.0, 1.0, -9.0
+    )
+    ids = {"run_id": run_id, "task_id": task, "visit": VISIT, "ccd": neighbor}
+    copy.write(connection, "wcs_solution", calibrate_rows.wcs_solution(ids, solution, (2048, 4176)))
+    funnel, task = calibrate(connection, run_id, tmp_path, blind_radius_deg=0.0)
+    assert funnel["n_guess"] == 1
+    row = connection.execute(text("SELECT * FROM wcs_solution WHERE task_id = :t"), {"t": task}).one()
+    truth = initial_wcs(CAMERA, CAMERA.ccds[CCD], 320.71, -0.402, 12.2)
+    x, y = (CAMERA.ccds[CCD].width - 1) / 2, (CAMERA.ccds[CCD].height - 1) / 2
+    assert sphere.separation(row.ra, row.dec, *truth.pixel_to_sky(x, y)) * 3600 < 0.1

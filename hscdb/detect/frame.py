@@ -47,6 +47,7 @@ class Limits:
     cr_n_pixel_max: int = 1_000_000
     n_psf_star_max: int = 300
     do_negative: bool = False
+    do_scale_variance: bool = True
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,13 @@ def characterize(
     seed: int,
     tick: Callable[[str], None] = lambda step: None,
     is_own: bool = False,
+    given: Psf | None = None,
 ) -> Measured:
     """Find and measure the sources of a frame.
 
     image : electrons, with sky; not changed, unless is_own (the caller has no more need of it).
     seed  : decides which PSF stars are reserved (the frame's number).
+    given : the PSF, where it is known already; the stars then only judge it.
     tick  : called with the name of each step when it is done (for benchmarks).
     DataError `no_pixels` or `all_saturated` where there is nothing to measure. No source is not an error.
     """
@@ -90,10 +93,10 @@ def characterize(
     tick("background")
     first, _ = matched_filter(data, gaussian(GUESS_SIGMA, image.shape).coefficient[0])
     data, background = _resky(data, mask, first, background, limits)
-    grid = noise.sky_noise(data, variance, mask, first, limits.background_bin_pix)
+    grid = noise.sky_noise(data, variance, mask, first, limits.background_bin_pix, limits.do_scale_variance)
     variance = grid.variance
     tick("first detection")
-    psf, stars = _psf(data, variance, mask, first, grid, limits, seed, background.shape)
+    psf, stars = _psf(data, variance, mask, first, grid, limits, seed, given)
     del first
     tick("psf")
     n_ray = 0
@@ -173,7 +176,8 @@ def _resky(
     surface = again.render()
     data -= surface
     data[(mask & UNUSABLE) != 0] = 0.0
-    filtered -= np.float32(gaussian(GUESS_SIGMA, data.shape).coefficient[0].sum() / noise.GUESS_NORM) * surface
+    surface *= np.float32(gaussian(GUESS_SIGMA, data.shape).coefficient[0].sum() / noise.GUESS_NORM)
+    filtered -= surface
     return data, background.plus(again)
 
 
@@ -185,9 +189,10 @@ def _psf(
     grid: noise.SkyNoise,
     limits: Limits,
     seed: int,
-    shape: tuple[int, int],
+    given: Psf | None,
 ) -> tuple[Psf, psf_fit.PsfStars]:
     """Select the stars and fit the PSF; in a sparse frame down to a third, then a fifth of the S/N asked for."""
+    shape = (data.shape[0], data.shape[1])
     peaks = footprint.find(filtered, grid.place(), variance, FIRST_THRESHOLD)
     inner = min(15, max(4, min(shape) // 8))
     sigma, half = GUESS_SIGMA, inner
@@ -198,6 +203,8 @@ def _psf(
         chosen &= seen.flux >= limits.psf_flux_min_e
         if chosen.sum() >= 25:
             break
+    if not chosen.any() and given is not None:
+        return given, psf_fit.fallback(GUESS_SIGMA, shape, half)[1]
     if not chosen.any():
         return psf_fit.fallback(_typical_size(seen, limits), shape, half)
     brightest = np.flatnonzero(chosen)[np.argsort(-seen.snr[chosen], kind="stable")][: limits.n_psf_star_max]
@@ -207,6 +214,10 @@ def _psf(
     # frames with few stars can spare none; the order of x makes the draw independent of the order of detection
     draw = np.random.default_rng(seed).random(n)[np.argsort(np.argsort(seen.x[brightest], kind="stable"))]
     reserved = draw < limits.psf_reserved if n >= 15 else np.zeros(n, np.bool_)
+    if given is not None:
+        return given, psf_fit.judge(
+            data, np.stack([seen.x, seen.y, seen.flux], axis=1)[brightest], seen.snr[brightest], given
+        )
     place = np.stack([seen.x[brightest], seen.y[brightest], seen.flux[brightest]], axis=1)
     return psf_fit.fit(
         data, variance, mask, place, seen.snr[brightest], sigma, grid.median**2, grid.photon, limits.psf_order,

@@ -84,11 +84,12 @@ def sky_noise(
     mask: npt.NDArray[np.int32],
     filtered: npt.NDArray[np.float32],
     size: int,
+    do_scale: bool = True,
 ) -> SkyNoise:
     """Noise of the sky over the frame from the variance plane, checked against the scatter of the sky itself.
 
     Where the plane is not positive and finite the measured scatter stands in; where its sky is beyond SCALE_OK of the
-    measured one (images detrended elsewhere, in units unknown), the plane is scaled as a whole.
+    measured one (images detrended elsewhere, in units unknown), the plane is scaled as a whole, if do_scale.
     """
     sigma0 = sky.mesh(data, mask, UNUSABLE, size)
     measured = float(np.median(sigma0.sigma[sigma0.is_good]))
@@ -103,7 +104,7 @@ def sky_noise(
     given = sky.mesh(variance, free, UNUSABLE, size)
     good = given.is_good & np.isfinite(seen.sigma) & (seen.sigma > 0)
     ratio = float(np.median(seen.sigma[good] / np.sqrt(given.mean[good]))) if good.any() else 1.0
-    scale = 1.0 if SCALE_OK[0] <= ratio <= SCALE_OK[1] else ratio
+    scale = ratio if do_scale and not SCALE_OK[0] <= ratio <= SCALE_OK[1] else 1.0
     if scale != 1.0:
         variance = variance * np.float32(scale**2)
     level = np.where(given.is_good, given.mean * scale**2, np.nan)

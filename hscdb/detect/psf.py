@@ -263,6 +263,15 @@ def _judge(
     )  # fmt: skip
 
 
+def judge(
+    image: npt.NDArray[np.float32], place: npt.NDArray[np.float64], snr: npt.NDArray[np.float64], psf: Psf
+) -> PsfStars:
+    """Stars at place (n, 3: x, y [pix], flux) beside a PSF that was not made from them: all are kept aside."""
+    n = len(place)
+    half = min(psf.size // 2, 25)
+    return _judge(image, place, snr, psf, np.ones(n, np.bool_), np.zeros(n, np.bool_), np.full(n, np.nan), half)
+
+
 def fallback(sigma: float, shape: tuple[int, int], half: int) -> tuple[Psf, PsfStars]:
     """A Gaussian PSF of `sigma` pixels and no stars."""
     none, flag = np.zeros(0), np.zeros(0, np.bool_)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +14,11 @@ from hscdb.camera.focalplane import initial_wcs
 from hscdb.db import copy
 from hscdb.db.queries import query
 from hscdb.detect import catalog, frame
-from hscdb.fits import product
-from hscdb.fits.header import wcs_cards
+from hscdb.errors import ConfigError, InputError
+from hscdb.fits import product, raw
+from hscdb.fits.header import read_header, wcs_cards
+from hscdb.fits.psfex import read_psfex
+from hscdb.image import mask as planes
 from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, stage
 
@@ -21,8 +26,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from hscdb.image.plane import Image
+    from hscdb.image.psf import Psf
 
 find_pointing = query("detect/find_pointing")
+find_raw = query("detect/find_raw")
 
 # cards that describe the file itself, which the new file writes anew
 _STRUCTURE = ("SIMPLE", "BITPIX", "NAXIS", "EXTEND", "XTENSION", "PCOUNT", "GCOUNT", "EXTNAME", "EXTTYPE", "INHERIT",
@@ -68,6 +75,16 @@ class Config:
     cr_charge_min_e: float = setting(150.0, "least charge of a cosmic ray", unit="e", was="cosmicray.min_DN")
     cr_c1: float = setting(2.5, "margin in sigma of the sharpness test", was="cosmicray.cond3_fac")
     cr_c2: float = setting(0.7, "part of the PSF's sharpness that is a cosmic ray", was="cosmicray.cond3_fac2")
+    do_scale_variance: bool = setting(
+        True, "scale the variance plane where the scatter of the sky is less than 0.8 or more than 1.25 times its own"
+    )
+    psf_path: str = setting(
+        "",
+        "where another pipeline's PSF (PSFEx) of a frame lies: 'pattern => replacement' on the path of the raw file",
+    )
+    weight_path: str = setting(
+        "", "where its inverse variance lies, same rule: replaces the variance plane; pixels of weight 0 are BAD"
+    )
     cr_n_pixel_max: int = setting(1_000_000, "most cosmic-ray pixels looked for", was="cosmicray.nCrPixelMax")
 
     def limits(self) -> frame.Limits:
@@ -87,7 +104,8 @@ def run(work: Work, config: Config) -> Funnel:
     """Find and measure the sources of a frame: background, PSF, cosmic rays, footprints, deblending, fluxes, flags."""
     visit, ccd = int(work.unit["visit"]), int(work.unit["ccd"])
     image, cards = _input(work, visit, ccd)
-    measured = frame.characterize(image, config.limits(), seed=visit * 200 + ccd, is_own=True)
+    given = _others(work, config, visit, ccd, image)
+    measured = frame.characterize(image, config.limits(), seed=visit * 200 + ccd, is_own=True, given=given)
     ids = (work.run_id, work.task_id, visit, ccd)
     rows = catalog.sources(measured, *ids)
     copy.write(work.connection, "source", rows, nulls={"parent_id": 0})
@@ -108,6 +126,41 @@ def _input(work: Work, visit: int, ccd: int) -> tuple[Image, list[tuple[Any, ...
         return image, list(work.carry.get("cards", ()))
     image, header = product.read_image(work.files.find("postISRCCD", visit=visit, ccd=ccd))
     return image, [(key, content) for key, content in header.items() if key and not key.startswith(_STRUCTURE)]
+
+
+def _others(work: Work, config: Config, visit: int, ccd: int, image: Image) -> Psf | None:
+    """What another pipeline knows of the frame: puts its inverse variance into the image, returns its PSF (or None).
+
+    ConfigError `bad_setting` for a rule without =>; InputError of the readers where there is no such file.
+    """
+    if not (config.psf_path or config.weight_path):
+        return None
+    facts = find_raw.one(work.connection, visit=visit, ccd=ccd)
+    if facts is None:
+        raise InputError(f"visit={visit} ccd={ccd}: no raw frame is known.", code="no_frame")
+    path, hdu = work.repository / str(facts["path"]).partition("#")[0], int(facts["hdu"])
+    camera_ccd = work.camera.ccds[ccd]
+    if config.weight_path:
+        own = raw.ccd_in(work.camera, camera_ccd, read_header(path, hdu))
+        weight = raw.read_raw(_companion(path, config.weight_path), hdu, own).astype(np.float32)
+        gain = float(np.median([amplifier.gain_e_per_adu for amplifier in own.amplifiers]))
+        is_seen = np.isfinite(weight) & (weight > 0)
+        image.variance[...] = np.where(is_seen, np.float32(gain**2) / np.where(is_seen, weight, 1.0), np.nan)
+        image.mask[~is_seen] |= planes.BAD
+    if not config.psf_path:
+        return None
+    return read_psfex(_companion(path, config.psf_path), image.shape, camera_ccd.name)
+
+
+def _companion(path: Path, rule: str) -> Path:
+    """The file that belongs to `path`, links followed, by a rule 'pattern => replacement' (regular expression)."""
+    pattern, arrow, replacement = (part.strip() for part in rule.partition("=>"))
+    if not arrow:
+        raise ConfigError(f"detect: '{rule}' is no rule. Give 'pattern => replacement'.", code="bad_setting")
+    found, n = re.subn(pattern, replacement, str(path.resolve()))
+    if n == 0:
+        raise ConfigError(f"detect: '{pattern}' is not in {path.resolve()}. Mend '{rule}'.", code="bad_setting")
+    return Path(found)
 
 
 def _write(

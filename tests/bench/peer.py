@@ -121,3 +121,30 @@ def model_psf(folder: Path, catalog: Path) -> tuple[Path, float]:
     words = [word for pair in settings.items() for word in (f"-{pair[0]}", pair[1])]
     spent = _call([find("psfex"), catalog.name, *words], folder)
     return catalog.with_suffix(".psf"), spent
+
+
+def write_refcat(folder: Path, gaia: np.ndarray) -> Path:
+    """A catalog of Gaia DR3's columns as SCAMP's ASTREFCAT FILE: FITS_LDAC with two tables."""
+    rows = np.zeros(len(gaia), [(name, "f8") for name in ("X_WORLD", "Y_WORLD", "ERRA_WORLD", "ERRB_WORLD")]
+                    + [("ERRTHETA_WORLD", "f8"), ("MAG", "f4"), ("MAGERR", "f4"), ("OBSDATE", "f8")])  # fmt: skip
+    rows["X_WORLD"], rows["Y_WORLD"] = gaia["ra"], gaia["dec"]
+    rows["ERRA_WORLD"], rows["ERRB_WORLD"] = gaia["ra_error"] / 3.6e6, gaia["dec_error"] / 3.6e6
+    rows["MAG"], rows["MAGERR"], rows["OBSDATE"] = gaia["phot_g_mean_mag"], 0.01, gaia["ref_epoch"]
+    units = {name: "deg" for name in rows.dtype.names or () if name.endswith("WORLD")} | {"MAG": "mag", "MAGERR": "mag"}
+    path = folder / "refcat.cat"
+    header = np.zeros(1, [("Field Header Card", "S80", (1,))])
+    header["Field Header Card"][0, 0] = b"END".ljust(80)
+    product.write_header(path, (), [product.Table("LDAC_IMHEAD", header), product.Table("LDAC_OBJECTS", rows, units)])
+    return path
+
+
+def solve(folder: Path, catalog: Path, refcat: Path) -> float:
+    """SCAMP on one catalog with a reference catalog on disk, cubic distortion: CPU seconds."""
+    settings = {
+        "ASTREF_CATALOG": "FILE", "ASTREFCAT_NAME": refcat.name, "ASTREFMAG_KEY": "MAG", "ASTREFMAGERR_KEY": "MAGERR",
+        "ASTREFCENT_KEYS": "X_WORLD,Y_WORLD", "ASTREFERR_KEYS": "ERRA_WORLD,ERRB_WORLD,ERRTHETA_WORLD",
+        "DISTORT_DEGREES": 3, "CHECKPLOT_DEV": "NULL", "CHECKPLOT_TYPE": "NONE", "WRITE_XML": "N", "NTHREADS": 1,
+        "VERBOSE_TYPE": "QUIET", "MOSAIC_TYPE": "UNCHANGED", "SOLVE_PHOTOM": "Y",
+    }  # fmt: skip
+    words = [word for pair in settings.items() for word in (f"-{pair[0]}", pair[1])]
+    return _call([find("scamp"), catalog.name, *words], folder)

@@ -78,7 +78,7 @@ def _photo_calib(row: Any) -> list[tuple[str, Any, str]]:
     return [
         *cards,
         ("JACAREA", float(row["jacobian_area_deg2"]), "[deg2] pixel area where the area's factor is 1"),
-        ("STATUS", str(row["status"]), "solved or extrapolated"),
+        ("STATUS", str(row["scale_status"]), "solved or extrapolated"),
     ]
 
 

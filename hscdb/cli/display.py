@@ -111,15 +111,14 @@ def _selected(args: argparse.Namespace, butler: Butler) -> list[list[dict[str, A
         raise ConfigError("hscdb display: of what? Add e.g. --id visit=902800 ccd=50.", code="usage")
     tracts = {span[0] for one in selection.ids for span in one.get("tract", ())}
     tract = {"tract": int(next(iter(tracts)))} if len(tracts) == 1 else {}
-    rows = butler.registry.ask("read_frames", ids=[*selection.ids], data_type=None)
-    wanted = None
+    known: dict[str, Any] = {"visits": None, "ccds": None}
     if selection.where is not None:
         found = where(butler.repository.engine, selection.where)
-        wanted = set(zip(found["visit"].tolist(), found["ccd"].tolist(), strict=True))
+        known = {"visits": found["visit"], "ccds": found["ccd"]}
+    rows = butler.registry.ask("read_frames", ids=[*selection.ids], data_type=None, **known)
     visits: dict[int, list[dict[str, Any]]] = {}
     for visit, ccd in zip(rows["visit"].tolist(), rows["ccd"].tolist(), strict=True):
-        if wanted is None or (visit, ccd) in wanted:
-            visits.setdefault(visit, []).append({"visit": visit, "ccd": ccd} | tract)
+        visits.setdefault(visit, []).append({"visit": visit, "ccd": ccd} | tract)
     if not visits:
         raise ConfigError(f"hscdb display: no frame for {selection.describe()}. See `hscdb status`.", code="no_frame")
     return list(visits.values())

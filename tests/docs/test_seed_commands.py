@@ -1,200 +1,74 @@
-"""hscPipe's manuals come true: their command lines run as they are printed and leave the files they name, and their
-code runs in Python 3 with one line of imports changed.
+"""hscPipe's manuals come true: their command lines run as they are printed and leave the files they name, their code
+runs in Python 3 with one line of imports changed, and the tutorial that mirrors them does what it says.
 
 Only the names of data differ: fields and visits of the manuals stand for those of the small sky that is simulated here.
+All lines are run once, as the tutorial has them.
 """
 
 import os
 import re
-import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tutorial
+from matplotlib.image import imread
+from seed_lines import LINES, STANDS_FOR, VISITS, Line
+from tutorial import Told
 
+from hscdb import display
 from hscdb.cli import main, old
 from hscdb.cli.heritage import HEIRS
 from hscdb.db.server import Server
-from hscdb.simulate.setup import Setup
-from hscdb.simulate.write import simulate
 
-SETUP = Setup(
-    camera="toy", n_visit=3, star_density=40.0, galaxy_density=1.0, dither_ccd=0.2, n_bias=2, n_dark=2, n_flat=2,
-    filters=("HSC-I",), first_visit=902798,
-)  # fmt: skip
-VISITS, CCDS = (902798, 902800, 902802), range(4)
-# data of the manuals -> data of the simulation
-STANDS_FOR = {
-    "field=test_field": "field=SIMULATION", "field=NGC604": "field=SIMULATION",
-    "visit=20878..20890:2": "visit=902798..902808:2", "visit=903160..903168:2": "visit=902798..902808:2",
-}  # fmt: skip
-PICTURES = ("DFlux2D.png", "ResFlux.png", "MdM.png", "PosDPos.png", "ResPosScatter.png", "catalog.fits", "ccd.dat",
-            "ccdScale.dat", "coeffs.dat", "dmag.dat", "dpos.dat")  # fmt: skip
-BY_VISIT = ("ResPosArrow2D", "fcont", "jcont")
-
-
-def per_frame(run: str, place: str) -> list[str]:
-    """The files of all frames: {v} and {c} stand for visit and ccd, {p} for hscPipe's pointing and filter."""
-    return [f"rerun/{run}/" + place.format(v=f"{v:07d}", c=f"{c:03d}", p="*/HSC-I") for v in VISITS for c in CCDS]
-
-
-def diagnostics(folder: str) -> list[str]:
-    """What mosaic leaves in the folder of --diagDir, which has one folder per tract."""
-    by_visit = [f"{name}_{visit}.png" for name in BY_VISIT for visit in VISITS]
-    return [f"{folder}/0000/{name}" for name in (*PICTURES, *by_visit)]
-
-
-@dataclass(frozen=True)
-class Line:
-    """A command line of a manual: what it must leave (below the repository) and what it must print."""
-
-    text: str
-    files: tuple[str, ...] = ()
-    said: str = ""
-
-
-_V = "{v}-{c}.fits"
-_DITH = "--rerun=dith_16h_test --id visit=902798..902808:2 ccd=0..103 tract=0"
-LINES = (
-    # Getting started tutorial, part 2
-    Line("processCcd.py DATA --rerun processCcdOutputs --id --show data", said=r"id dataRef\.dataId = \{.*'visit'"),
-    Line("processCcd.py DATA --rerun processCcdOutputs --id filter=HSC-I --show data", said="'filter': 'HSC-I'"),
-    Line(
-        "processCcd.py DATA --rerun processCcdOutputs --id",
-        (
-            *per_frame("processCcdOutputs", "{p}/corr/CORR-" + _V),
-            *per_frame("processCcdOutputs", "{p}/output/SRC-" + _V),
-        ),
-    ),
-    # rerun chaining (part 3), from which the runs of the other manuals start here
-    Line("makeDiscreteSkyMap.py DATA --rerun processCcdOutputs:test --id"),
-    Line("makeDiscreteSkyMap.py DATA --rerun processCcdOutputs:dith_16h_test --id"),
-    Line("makeSkyMap.py ~/HSC --calib ~/HSC/CALIB --rerun processCcdOutputs:rings --id", said=r"tract \d+ has corners"),
-    # hscPipe 7, positions and flux scale
-    Line(
-        "makeDiscreteSkyMap.py ~/HSC --calib ~/HSC/CALIB --rerun test --id field=test_field",
-        said=r"(?m)^makeDiscreteSkyMap INFO: tract 0 has corners (\([\d., -]+\),? ){4}\(RA, Dec deg\) and \d+ x \d+ pa",
-    ),
-    Line(
-        "jointcal.py ~/HSC/ --calib ~/HSC/CALIB --rerun test --id visit=20878..20890:2 tract=0 ccd=0..103",
-        (
-            *per_frame("test", "jointcal-results/0000/jointcal_photoCalib-" + _V),
-            *per_frame("test", "jointcal-results/0000/jointcal_wcs-" + _V),
-        ),
-    ),
-    Line("mosaic.py ~/HSC/ --calib ~/HSC/CALIB --rerun test --id visit=20878..20890:2 tract=0 ccd=0..103"),
-    Line(
-        "mosaic.py ~/HSC/ --calib ~/HSC/CALIB --rerun test --id visit=20878..20890:2 tract=0 ccd=0..103 "
-        "--diagnostics --diagDir ~/HSC/rerun/mosaic_diag",
-        tuple(diagnostics("rerun/mosaic_diag")),
-    ),
-    Line(
-        "calibrateExposure.py ~/HSC --calib ~HSC/CALIB --rerun test --id field=NGC604 tract=0 ccd=0..103 -j 8",
-        tuple(per_frame("test", "{p}/corr/0000/CALEXP-" + _V)),
-    ),
-    Line(
-        "calibrateCatalog.py ~/HSC --calib ~HSC/CALIB --rerun test --id field=NGC604 tract=0 ccd=0..103 "
-        "--config doApplyCalib=False -j 8",
-        tuple(per_frame("test", "{p}/output/0000/CALSRC-" + _V)),
-    ),
-    # hscPipe 3 and 4
-    Line(
-        f"mosaic.py $home/hsc --calib=$home/hsc/CALIB {_DITH}",
-        (
-            *per_frame("dith_16h_test", "{p}/corr/0000/fcr-" + _V),
-            *per_frame("dith_16h_test", "{p}/corr/0000/wcs-" + _V),
-        ),
-    ),
-    Line(
-        "mosaic.py $home/hsc --calib=$home/hsc/CALIB --rerun=dith_16h_test "
-        "--id visit=903160..903168:2 ccd=0..103 tract=0"
-    ),
-    Line(
-        f"calibrateExposure.py $home/hsc {_DITH} -j 8",
-        tuple(per_frame("dith_16h_test", "{p}/corr/0000/CALEXP-" + _V)),
-    ),
-    Line(
-        f"calibrateCatalog.py $home/hsc {_DITH} --config doApplyCalib=False -j 8",
-        tuple(per_frame("dith_16h_test", "{p}/output/0000/CALSRC-" + _V)),
-    ),
-    Line(
-        f"mosaic.py $home/hsc --calib=$home/hsc/CALIB {_DITH} "
-        "--config outputDiag=True outputDir=~/hsc/rerun/dith_16h_test/output_mosaic3 --clobber-config",
-        tuple(diagnostics("rerun/dith_16h_test/output_mosaic3")),
-    ),
-    Line(
-        f"mosaic.py $home/HSC --calib=$home/hsc/CALIB {_DITH} "
-        "--diagnostics --diagDir=~/hsc/rerun/dith_16h_test/output_mosaic --clobber-config",
-        tuple(diagnostics("rerun/dith_16h_test/output_mosaic")),
-    ),
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Told:
-    """How a line ended."""
-
-    status: int
-    out: str
-    err: str
-
-
-def as_a_shell(text: str) -> tuple[str, list[str]]:
-    """Name and words of a line as a shell hands them over; data of the manuals replaced by ours."""
-    name, *words = shlex.split(text)
-    shown = [os.path.expandvars(os.path.expanduser(word) if word.startswith("~/") else word) for word in words]
-    return name, [STANDS_FOR.get(word, word) for word in shown]
-
-
-def told(name: str, words: list[str]) -> Told:
-    out, err = StringIO(), StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        status = old.run(name, words)
-    return Told(status, out.getvalue(), err.getvalue())
+SEEDS = Path(os.environ.get("HSCDB_SEEDS", Path(__file__).resolve().parents[3] / "shared" / "seeds"))
+SHELL = [(block, line) for block in tutorial.blocks("sh", "sh-fails") for line in block.text.splitlines()]
+CODE = Path(__file__).with_name("seed_code.txt").read_text()
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home with the repository HSC (also called hsc and DATA), filled with raw frames and masters."""
+    """A home in which the tutorial makes its repository HSC, which is also called hsc and DATA."""
     home, before, environment = tmp_path_factory.mktemp("seeds"), Path.cwd(), dict(os.environ)
-    simulate(home / "sky", SETUP)
-    (home / "HSC").mkdir()
-    for name in ("hsc", "DATA"):
-        (home / name).symlink_to("HSC")
     server = Server(home / "HSC", {"shared_buffers": "64MB", "fsync": "off"})
     for name in ("HSCDB_DSN", "PIPE_INPUT_ROOT"):
         os.environ.pop(name, None)
-    os.environ |= {"HOME": str(home), "home": str(home)}
+    os.environ |= {"HOME": str(home), "home": str(home), "HSCDB_DISPLAY": str(home / "mtv.png")}
     os.chdir(home)
-    (home / "HSC" / "_mapper").write_text("lsst.obs.hsc.HscMapper\n")
     try:
-        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-            assert main(["init", "HSC", "--camera", "toy"]) == 0
-            assert old.run("hscIngestImages.py", ["HSC", "sky/raw", "sky/calib", "--mode=link", "--create"]) == 0
-            for name, file in (("gaia_dr3", "gaia"), ("ps1_dr1", "ps1")):
-                assert main(["ingest-refcat", "HSC", name, f"sky/refcat_{file}.fits", "--preset", file]) == 0
-            for kind in ("Bias", "Dark", "Flat"):
-                words = f"HSC --calib HSC/CALIB --rerun all_{kind} --id --batch-type=smp --cores=1"
-                assert old.run(f"construct{kind}.py", words.split()) == 0
         yield home
     finally:
         server.remove()
         os.chdir(before)
         os.environ.clear()
         os.environ.update(environment)
+        display.use("nowhere.png")
 
 
 @pytest.fixture(scope="module")
-def results(folder: Path) -> dict[str, Told]:
-    """How each line ended, run one after another."""
-    return {line.text: told(*as_a_shell(line.text)) for line in LINES}
+def results(folder: Path) -> dict[tuple[str, ...], tuple[Told, list[str]]]:
+    """How each line of the tutorial ended, run one after another, by its words; with the files that it has not left."""
+    found: dict[tuple[str, ...], tuple[Told, list[str]]] = {}
+    wanted = {words(line.text): line for line in LINES}
+    for _, text in SHELL:
+        for out in ("mosaic_diag", "dith_16h_test/output_mosaic"):
+            if out in text:
+                shutil.rmtree(folder / "HSC" / "rerun" / out, ignore_errors=True)  # of an earlier line
+        ended = tutorial.run(text)
+        key = words(text)
+        found[key] = ended, missing(wanted[key], folder / "HSC") if key in wanted else []
+    return found
+
+
+def words(text: str) -> tuple[str, ...]:
+    """A line as words, data of the manuals replaced by ours, paths in full."""
+    name, rest = tutorial.as_a_shell(text)
+    return name, *(STANDS_FOR.get(word, word).rstrip("/") for word in rest)
 
 
 def missing(line: Line, root: Path) -> list[str]:
@@ -202,27 +76,84 @@ def missing(line: Line, root: Path) -> list[str]:
     return [place for place in line.files if not any(root.glob(place))]
 
 
-@pytest.mark.parametrize("line", LINES, ids=[f"{i}-{line.text.split()[0]}" for i, line in enumerate(LINES)])
-def test_a_printed_line_runs_and_leaves_the_files_it_names(results: dict[str, Told], folder: Path, line: Line) -> None:
-    found = results[line.text]
-    assert found.status == 0, found.err
-    assert missing(line, folder / "HSC") == []
-    assert re.search(line.said, found.out + found.err), found.err
+Results = dict[tuple[str, ...], tuple[Told, list[str]]]
 
 
-def test_all_lines_with_their_outcome(
-    results: dict[str, Told], folder: Path, capsys: pytest.CaptureFixture[str]
+def faults(line: Line, results: Results) -> str:
+    """What is wrong with a line of a manual; "" if nothing is."""
+    found, absent = results[words(line.text)]
+    if found.status or absent:
+        return f"status {found.status}, not there: {absent}\n{found.err}"
+    return "" if re.search(line.said, found.out + found.err) else f"did not say {line.said}: {found.out}{found.err}"
+
+
+def told(name: str, words: list[str]) -> Told:
+    """How an old command ended."""
+    return tutorial.run(" ".join([name, *words]))
+
+
+@pytest.mark.parametrize(("block", "text"), SHELL, ids=[f"{i}-{text.split()[0]}" for i, (_, text) in enumerate(SHELL)])
+def test_a_line_of_the_tutorial_ends_as_it_says(
+    results: Results, folder: Path, block: tutorial.Block, text: str
 ) -> None:
-    passed = {line.text: results[line.text].status == 0 and not missing(line, folder / "HSC") for line in LINES}
+    ended, _ = results[words(text)]
+    assert ended.status == (2 if block.language == "sh-fails" else 0), ended.err
+    for name in re.findall(r"--png (\S+)", text):
+        assert imread(folder / name).shape[0] > 300
+
+
+@pytest.mark.parametrize("line", LINES, ids=[f"{i}-{line.text.split()[0]}" for i, line in enumerate(LINES)])
+def test_a_printed_line_runs_and_leaves_the_files_it_names(results: Results, folder: Path, line: Line) -> None:
+    assert faults(line, results) == ""
+
+
+def test_no_line_that_the_manuals_print_is_left_out() -> None:
+    if not SEEDS.is_dir():
+        pytest.skip(f"the manuals are not here ({SEEDS}; HSCDB_SEEDS names another folder)")
+    text = "\n".join(path.read_text() for path in sorted(SEEDS.glob("*.txt")))
+    printed = set(re.findall(r"^(\w+\.py (?:~|\$home|DATA).*?) *$", text, re.M))
+    assert len(printed) == 15
+    assert printed <= {line.text for line in LINES}
+
+
+def parts() -> list[tuple[str, str]]:
+    """The code of the manual by heading, with our imports."""
+    code = CODE
+    for theirs, ours in OURS.items():
+        assert theirs in code
+        code = code.replace(theirs, ours)
+    cut = re.split(r"^# (.*)\n", code, flags=re.M)
+    return [("imports", cut[0]), *zip(cut[1::2], cut[2::2], strict=True)]
+
+
+def test_all_lines_and_blocks_with_their_outcome(
+    results: Results, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    passed = {line.text: not faults(line, results) for line in LINES}
+    found = {"ROOT": str(folder / "HSC" / "rerun" / "test"), "VISIT": VISITS[1], "CCD": 1}
+    for heading, code in parts():
+        try:
+            exec(compile(code, f"seed_code.txt: {heading}", "exec"), found)
+            passed[f"code: {heading}"] = True
+        except Exception as error:
+            passed[f"code: {heading} ({type(error).__name__}: {error})"] = False
+    found["butler"].close()
+    page: dict[str, object] = {}
+    for block, out in tutorial.run_python("4-pipeline-tools.md", page):
+        passed[f"tutorial: {block.heading}: {block.text.splitlines()[0]}"] = True
+        assert out or "print" not in block.text
+    page["butler"].close()
+    assert imread(folder / "frame1.png").shape[0] > 300
     with capsys.disabled():
         print()
         for text, is_passed in passed.items():
             print(f"  {'pass' if is_passed else 'FAIL'}  {text}")
     assert all(passed.values())
+    assert len(passed) > 40
 
 
 def test_what_the_lines_leave_is_accounted_for_or_the_users_own(
-    results: dict[str, Told], folder: Path, capsys: pytest.CaptureFixture[str]
+    results: Results, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stray = folder / "HSC" / "rerun" / "test" / "jointcal-results" / "0000" / "stray.fits"
     stray.write_bytes(b"")
@@ -234,20 +165,17 @@ def test_what_the_lines_leave_is_accounted_for_or_the_users_own(
     assert "takes its old options" in capsys.readouterr().out
 
 
-CODE = Path(__file__).with_name("seed_code.txt").read_text()
 OURS = {
     "import lsst.daf.persistence as dafPersist": "import hscdb.butler as dafPersist",
     "import lsst.afw.geom.ellipses as geomEllip": "import hscdb.butler as geomEllip",
     "import lsst.meas.mosaic as measMosaic": "import hscdb.butler as measMosaic",
     "import hsc.pipe.base.butler as hscButler": "import hscdb.butler as hscButler",
+    "import lsst.afw.display.ds9 as ds9": "import hscdb.display as ds9",
 }
 
 
-def test_the_code_of_the_manual_runs_with_its_imports_changed(results: dict[str, Told], folder: Path) -> None:
-    code = CODE
-    for theirs, ours in OURS.items():
-        assert theirs in code
-        code = code.replace(theirs, ours)
+def test_the_code_of_the_manual_runs_with_its_imports_changed(results: Results, folder: Path) -> None:
+    code = "\n".join(text for _, text in parts())
     found = {"ROOT": str(folder / "HSC" / "rerun" / "test"), "VISIT": VISITS[0], "CCD": 2}
     exec(compile(code, "seed_code.txt", "exec"), found)
     with found["butler"] as butler:
@@ -278,11 +206,10 @@ def test_the_code_of_the_manual_runs_with_its_imports_changed(results: dict[str,
             found["fcr_md"].get("FLUXMAG0"), rel=1e-12
         )
         assert "base_PsfFlux_instFlux" in found["listing"]
+        assert imread(folder / "mtv.png").shape[0] > 300
 
 
-def test_the_code_of_the_manual_runs_as_it_is_under_the_shim(
-    results: dict[str, Told], folder: Path, tmp_path: Path
-) -> None:
+def test_the_code_of_the_manual_runs_as_it_is_under_the_shim(results: Results, folder: Path, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     head = f"ROOT, VISIT, CCD = {str(folder / 'HSC' / 'rerun' / 'test')!r}, {VISITS[1]}, 0\n"
     script.write_text(head + CODE + "\nprint(len(printed), zeropoint.shape)\n")

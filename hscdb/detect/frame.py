@@ -107,7 +107,7 @@ def characterize(
             limits.cr_c2, n_pixel_max=limits.cr_n_pixel_max,
         )  # fmt: skip
     tick("cosmic rays")
-    found, below = _detect(data, variance, grid, psf, limits)
+    found, below = _detect(data, variance, mask, grid, psf, limits)
     mask[found.basin >= 0] |= planes.DETECTED
     if below is not None:
         mask[below.basin >= 0] |= planes.DETECTED_NEGATIVE
@@ -234,6 +234,7 @@ def _typical_size(seen: star.Candidates, limits: Limits) -> float:
 def _detect(
     data: npt.NDArray[np.float32],
     variance: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.int32],
     grid: noise.SkyNoise,
     psf: Psf,
     limits: Limits,
@@ -245,7 +246,10 @@ def _detect(
     n_grow = round(limits.grow_sigma * sigma)
     found = footprint.find(filtered, grid.place(), variance, EXACT_MARGIN * limits.threshold_sigma, n_grow)
     below = negative.find(filtered, variance, limits.threshold_sigma, n_grow)
-    snr = noise.local_snr(data, variance, psf, found.x, found.y)
+    if below is not None:
+        snr = noise.local_snr(data, variance, mask, psf, below.x, below.y)
+        below = footprint.keep(below, snr <= -limits.threshold_sigma)
+    snr = noise.local_snr(data, variance, mask, psf, found.x, found.y)
     found = footprint.keep(found, snr >= limits.threshold_sigma)
     return _prune(data, variance, found, psf, sigma, limits.threshold_sigma), below
 

@@ -346,3 +346,23 @@ def test_bright_and_faint_stars_of_one_psf_have_no_bias_in_flux(lonely):
     ratio, snr = np.concatenate(ratio), np.concatenate(snr)
     bright, middle = (np.median(ratio[(snr > low) & (snr < high)]) for low, high in ((200, 500), (50, 200)))
     assert bright / middle == pytest.approx(1.0, abs=0.004)
+
+
+def test_filled_columns_make_no_sources():
+    field = starfield.make((700, 700), [], [], [], [], seed=12)
+    columns = [x for first in range(40, 660, 10) for x in (first, first + 1, first + 2)]
+    for x in columns:  # three columns filled from the next good one, as isr fills: their noise is one
+        field.image.data[:, x] = field.image.data[:, x // 10 * 10 - 1]
+        field.image.mask[:, x] |= mask.BAD | mask.INTRP
+    measured = frame.characterize(field.image, frame.Limits(do_scale_variance=False), 1)
+    assert len(measured.columns["x"]) <= 1
+    assert measured.n_negative <= 1
+
+
+def test_a_star_on_a_filled_column_is_found_by_the_rest_of_it():
+    field = starfield.grid((400, 400), 40, (60, 100), seed=5)
+    column = round(field.x[45])
+    field.image.mask[:, column] |= mask.BAD | mask.INTRP
+    field.image.data[:, column] = 0.5 * (field.image.data[:, column - 1] + field.image.data[:, column + 1])
+    measured = frame.characterize(field.image, frame.Limits(), 1)
+    assert matched(field, measured)[0][45]

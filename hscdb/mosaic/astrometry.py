@@ -12,9 +12,10 @@ Minimised is, with every star's place free,
 
 in the local (east, north) frame of each star [mas], by Gauss-Newton with stars eliminated (schur.py). Unknowns:
 2 n_terms per visit, 3 per CCD. Gauge: without references the frame of the first calibrations' mean is kept by the
-priors on the coefficients (0.5 arcsec at degree 0, falling with degree); the three (shift, shift, turn) common
-motions of all CCDs, which the visits' polynomials can undo, and the soft ones are held by the CCD priors (0.5 pix,
-0.2 mrad). Size: 12 visits of order 5 and 100 CCDs give 804 unknowns.
+priors on the coefficients (at most 0.5 arcsec at degree 0, falling with degree); the three (shift, shift, turn) common
+motions of all CCDs, which the visits' polynomials can undo, and the soft ones are held by the CCD priors (at most
+0.5 pix, 0.2 mrad). How tight the priors are is learned from the data (prior.py). Size: 12 visits of order 5 and 100
+CCDs give 804 unknowns.
 
 Sources: Bernstein et al. 2017 (PASP 129, 074503), DMTN-036; hscPipe's mosaic for the parameterisation.
 """
@@ -26,12 +27,14 @@ from typing import Any
 import numpy as np
 
 from hscdb.errors import DataError
-from hscdb.mosaic import basis, noise, robust, schur
+from hscdb.mosaic import basis, noise, prior, robust, schur
 from hscdb.mosaic.model import Anchors, Astrometry, Bools, Floats, Geometry, Ints, Observations, References
 from hscdb.mosaic.places import LEVER_PIX, MAS, Options, State, inverse, quadratic, star_means, start
 
 _N_SOFT = 4  # passes with Huber weights before the hard cut; the coefficients have settled to < 1 mas by then
 _REFRESH = (1, 2, _N_SOFT)  # passes whose matrix is not used again: errors, then outliers are told after them
+_LEARN = (3, 5)  # passes with a new matrix, and errors that were measured, in which the priors are learned
+_CCD_LOOSE_PIX = 0.5  # largest expected shift of a CCD from the camera's description
 _MOVING_MAS = 1.0  # a fit that still moves by more at the end has not converged
 _SETTLED_MAS = 0.01  # largest move of a detection at which the fit counts as converged
 
@@ -83,15 +86,19 @@ def fit(
     state = State(obs, refs, geometry, crval, epoch_mjd, begin, options, field)
     active = _active(obs, may, visit_order, options)
     ridge, first = _priors(obs, options), state.coefficients.copy()
+    group = prior.groups(options.order, obs.visits.size, obs.ccds.size, options.ccd_prior_pix is None)
     if previous is not None:
         state.resume(previous.coefficients, previous.ccd_terms, previous.star)
+        ridge = previous.ridge
     errors = noise.constant(options.floor_mas or 0.0, obs.visits.size)
     soft, before = np.ones(obs.x.size), np.full(obs.x.size, -1.0)
     ref_soft = np.ones(obs.stars.size)
     n_iteration, system, travel = 0, None, np.inf
     while True:
         n_iteration += 1
-        now = _pass(state, obs, may, soft, ref_soft, errors, rotation, ridge, first, active, system)
+        asked = group if n_iteration in _LEARN else None
+        now = _pass(state, obs, may, soft, ref_soft, errors, rotation, ridge, first, active, system, asked)
+        ridge = now.system.ridge
         # the matrix changes little once the weights do; the gradient is always the present one, and so is the end
         is_stale = n_iteration in _REFRESH or now.travel > max(0.5 * travel, _SETTLED_MAS)
         system, travel = None if is_stale else now.system, now.travel
@@ -130,7 +137,7 @@ def fit(
             code="no_convergence",
         )
     chi2 = quadratic(now.residual, weight)
-    return _solution(state, obs, visit_order, crval, now, may & (soft > 0), chi2, errors, active, n_iteration)
+    return _solution(state, obs, visit_order, crval, now, may & (soft > 0), chi2, errors, active, n_iteration, group)
 
 
 @dataclass(frozen=True)
@@ -167,10 +174,12 @@ def _pass(
     first: Floats,
     active: Bools,
     system: schur.System | None,
+    group: Ints | None = None,
 ) -> _Pass:
     """Linearise, solve, move coefficients, CCDs and stars. Reserved stars follow their own detections only.
 
     system : of an earlier pass, to be solved for the present gradient; None: a new one is made.
+    group  : kinds of unknowns whose priors are learned with a new system; None: they stay `ridge`.
     """
     offset, turn, columns = state.linearize()
     variance = state.covariance(rotation)
@@ -179,16 +188,19 @@ def _pass(
     ref_weight[np.unique(obs.star[obs.is_reserved])] = 0.0
     ref_whole, ref_weight = ref_weight, ref_weight * ref_soft[:, None]
     fitted = weight * may[:, None]
+    pull = np.concatenate([np.radians(first - state.coefficients).ravel() * MAS, -_as_pix(state.ccd_terms).ravel()])
     if system is None:
         h, g = schur.reduce_positions(
             obs.start, obs.visit, obs.ccd, state.x, state.y, state.options.order, obs.visits.size, obs.ccds.size,
             turn, fitted, columns, offset, ref_weight, ref_offset,
         )  # fmt: skip
-        system = schur.System(h, ridge, active)
+        if group is None:
+            system = schur.System(h, ridge, active)
+        else:
+            system = prior.learned(h, g, pull, ridge, _priors(obs, state.options), group, active)
     else:
         mean, _ = star_means(obs, fitted, offset, ref_weight, ref_offset)
         g = state.gradient(fitted, offset - mean[obs.star], turn, columns)
-    pull = np.concatenate([np.radians(first - state.coefficients).ravel() * MAS, -_as_pix(state.ccd_terms).ravel()])
     step = system.step(g, pull)
     _apply(state, step, obs.visits.size)
     moved, _, _ = state.linearize()
@@ -229,11 +241,11 @@ def _active(obs: Observations, may: Bools, visit_order: Ints, options: Options) 
 
 
 def _priors(obs: Observations, options: Options) -> Floats:
-    """Inverse prior variances: coefficients [mas^-2], CCD terms [pix^-2]."""
+    """Inverse prior variances, as loose as they may be: coefficients [mas^-2], CCD terms [pix^-2]."""
     degree = basis.degrees(options.order)
     sigma = 1000.0 * options.coefficient_prior_arcsec / (1.0 + degree) ** 1.5
     visits = np.tile(np.tile(sigma**-2.0, 2), obs.visits.size)
-    ccd = np.array([1.0, 1.0, (0.5 / (2e-4 * LEVER_PIX)) ** 2]) / options.ccd_prior_pix**2
+    ccd = np.array([1.0, 1.0, (0.5 / (2e-4 * LEVER_PIX)) ** 2]) / (options.ccd_prior_pix or _CCD_LOOSE_PIX) ** 2
     return np.concatenate([visits, np.tile(ccd, obs.ccds.size)])
 
 
@@ -255,6 +267,7 @@ def _solution(
     errors: noise.Noise,
     active: Bools,
     n_iteration: int,
+    group: Ints,
 ) -> Astrometry:
     reason = obs.reason.copy()
     reason[reason == ""] = np.where(obs.is_reserved, "reserved", np.where(used, "", "outlier"))[reason == ""]
@@ -268,6 +281,7 @@ def _solution(
         "largest_move_mas": round(now.travel, 5),
         "reduced_visits": {str(obs.visits[e]): int(o) for e, o in enumerate(visit_order) if o < state.options.order},
         "ccds_held": [int(c) for i, c in enumerate(obs.ccds) if not active[n + 3 * i]],
+        "priors": prior.notes(now.system.ridge, group),
         **errors.notes(obs.visits, 1.0, "mas"),
     }
     return Astrometry(
@@ -277,7 +291,7 @@ def _solution(
         star=state.star, star_covariance=now.star_covariance, residual=now.residual,
         plane_residual=np.asarray(np.linalg.solve(turn, now.residual[:, :, None])[:, :, 0], np.float64),
         given_variance=0.5 * errors.scale**2 * (now.variance[:, 0] + now.variance[:, 2]), is_used=used, reason=reason,
-        floor_mas=errors.typical,
+        floor_mas=errors.typical, ridge=now.system.ridge,
         chi2=float(chi2[used].sum() + quadratic(now.ref_residual, now.ref_weight)[is_ref].sum()),
         dof=int(2 * used.sum() + 2 * is_ref.sum() - active.sum() - 2 * seen.sum()),
         n_parameter=int(active.sum()), n_iteration=n_iteration, n_ref=int(is_ref.sum()), notes=notes,

@@ -8,7 +8,8 @@ from hscdb.mosaic.model import Floats, Ints, Observations, References
 Rows = npt.NDArray[np.void]
 
 AB_NJY = 2.5 * np.log10(3631e9)  # magnitude of one nJy; the usual 31.4 is 66 micromag off
-_UNKNOWN_ERROR_PIX = 0.1  # for catalogs that give no centroid errors: typical of a S/N 20 star in 0.7 arcsec seeing
+_UNKNOWN_ERROR_PIX = 0.1  # of a detection without, among others: typical of a S/N 20 star in 0.7 arcsec seeing
+_NO_ERROR_PIX = 0.002  # of catalogs that give none: below all that is, so that the floor tells it from the residuals
 
 
 def observations(rows: Rows, frames: Rows, include_ambiguous: bool) -> Observations:
@@ -42,7 +43,7 @@ def observations(rows: Rows, frames: Rows, include_ambiguous: bool) -> Observati
 
 def _variance(error: Floats) -> Floats:
     known = np.isfinite(error) & (error > 0)
-    return np.where(known, error, _UNKNOWN_ERROR_PIX) ** 2
+    return np.where(known, error, _UNKNOWN_ERROR_PIX if known.any() else _NO_ERROR_PIX) ** 2
 
 
 def zero_points(rows: Rows, frames: Rows) -> Floats:

@@ -129,6 +129,7 @@ class Astrometry:
     plane_residual  : (n_obs, 2) the same along xi and eta [mas]; given_variance (n_obs,) per axis, without floor.
     is_used, reason : of every observation.
     floor_mas       : error floor per axis that makes the residuals of the fit consistent.
+    ridge           : inverse prior variances of the unknowns, as learned.
     turbulence      : field taken off the polynomials, if any.
     """
 
@@ -146,6 +147,7 @@ class Astrometry:
     is_used: Bools
     reason: npt.NDArray[np.object_]
     floor_mas: float
+    ridge: Floats
     chi2: float
     dof: int
     n_parameter: int

@@ -23,7 +23,7 @@ class Options:
     ref_floor_mas: float = 1.0
     floor_mas: float | None = None
     coefficient_prior_arcsec: float = 0.5
-    ccd_prior_pix: float = 0.5
+    ccd_prior_pix: float | None = None
     n_star_per_term: float = 2.0
 
 

@@ -268,9 +268,13 @@ class System:
 
     def step(self, g: Floats, pull: Floats) -> Floats:
         """(n,) change of the unknowns: g (n,) gradient at the present place, pull (n,) prior mean minus it."""
-        a = np.zeros(self.size)
-        k = self.index
-        a[k] = cho_solve(self.factor, (self.ridge[k] * pull[k] - g[k]) * self.scale) * self.scale
+        return self.solve(self.ridge * pull - g)
+
+    def solve(self, b: Floats) -> Floats:
+        """The covariance times b, (n,) or (n, m); 0 where nothing is solved."""
+        a = np.zeros(b.shape)
+        scale = self.scale.reshape(-1, *(1,) * (b.ndim - 1))
+        a[self.index] = cho_solve(self.factor, b[self.index] * scale) * scale
         return a
 
     def variance(self) -> Floats:

@@ -60,7 +60,9 @@ class Config:
     )
     ref_position_floor_mas: float = setting(1.0, "added to the references' position errors", unit="mas", was="catRMS")
     ref_magnitude_floor_mag: float = setting(0.01, "added to the references' magnitude errors", unit="mag")
-    ccd_prior_pix: float = setting(0.5, "expected shift of a CCD from the camera description", unit="pix")
+    ccd_prior_pix: float | None = setting(
+        None, "expected shift of a CCD from the camera description; None: learned from the data", unit="pix"
+    )
     field_prior_mag: float = setting(0.03, "expected size of the common flux field and the CCD offsets", unit="mag")
     color_term_set: str = setting("", "generation of the color terms; empty: the camera's default", was="doColorTerms")
 

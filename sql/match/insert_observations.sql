@@ -5,6 +5,16 @@
 --          is_per_frame boolean, side double precision
 -- returns: count
 -- needs:   match/replace_work
+WITH seen AS MATERIALIZED (
+    -- by task alone, which says run, visit and CCD too: conditions that say the same again make the planner expect one
+    -- row, and then look through a whole frame for each detection of it
+    SELECT f.visit, f.ccd, f.obs_mjd, f.source_task_id, p.source_id, p.ra, p.dec, p.flux_njy, p.flux_njy_err
+      FROM match_frame AS f
+      JOIN source_sky AS p
+        ON p.task_id = f.sky_task_id
+       AND p.run_id = ANY (CAST(:sky_run_ids AS bigint[]))
+       AND p.visit = ANY (CAST(:visits AS bigint[]))
+)
 INSERT INTO match_observation (number, source_id, visit, ccd, epoch, x, y, z, flux_njy, snr, obs_mjd, cell)
 SELECT row_number() OVER (ORDER BY k.source_id),
        k.source_id,
@@ -19,31 +29,24 @@ SELECT row_number() OVER (ORDER BY k.source_id),
        k.obs_mjd,
        match_cell(k.x, k.y, k.z, CAST(:side AS double precision))
   FROM (SELECT p.source_id,
-               f.visit,
-               f.ccd,
-               f.obs_mjd,
+               p.visit,
+               p.ccd,
+               p.obs_mjd,
                p.flux_njy,
                COALESCE(p.flux_njy / NULLIF(p.flux_njy_err, 0), 0) AS snr,
                cos(radians(p.dec)) * cos(radians(p.ra)) AS x,
                cos(radians(p.dec)) * sin(radians(p.ra)) AS y,
                sin(radians(p.dec)) AS z,
-               row_number() OVER (PARTITION BY f.visit, f.ccd, floor(s.x_pix / :cell_pix), floor(s.y_pix / :cell_pix)
+               row_number() OVER (PARTITION BY p.visit, p.ccd, floor(s.x_pix / :cell_pix), floor(s.y_pix / :cell_pix)
                                       ORDER BY p.flux_njy DESC NULLS LAST, p.source_id) AS place
-          FROM match_frame AS f
-          JOIN source_sky AS p
-            ON p.task_id = f.sky_task_id
-           AND p.run_id = f.sky_run_id
-           AND p.visit = f.visit
-           AND p.run_id = ANY (CAST(:sky_run_ids AS bigint[]))
-           AND p.visit = ANY (CAST(:visits AS bigint[]))
+          FROM seen AS p
           JOIN source AS s
-            ON s.task_id = f.source_task_id
-           -- the whole key, so that without statistics too the worst plan is one look into the index per row; with
-           -- ccd, because a hash of source_id without it has few different codes
-           AND s.run_id = f.source_run_id
+            -- the whole key, so that the worst plan is one look into the index per row; with ccd, because a hash of
+            -- source_id without it has few different codes; the task not by its index
+            ON s.source_id = p.source_id
            AND s.visit = p.visit
            AND s.ccd = p.ccd
-           AND s.source_id = p.source_id
+           AND s.task_id + 0 = p.source_task_id
            AND s.run_id = ANY (CAST(:source_run_ids AS bigint[]))
            AND s.visit = ANY (CAST(:visits AS bigint[]))
          WHERE s.flags & CAST(:bad_flags AS bigint) = 0

@@ -21,7 +21,7 @@ from astropy import units
 from astropy.coordinates import SkyCoord
 from astropy.wcs.utils import fit_wcs_from_points
 
-from hscdb.calibrate import astrometry, photometry, rows
+from hscdb.calibrate import astrometry, blind, photometry, rows
 from hscdb.calibrate.astrometry import Detections, Limits
 from hscdb.calibrate.reference import Places
 from hscdb.camera.focalplane import initial_wcs, pixel_to_sky
@@ -65,6 +65,23 @@ def scene(n_star: int) -> tuple[Any, ...]:
     return detected, places, flux, start, (chip.width, chip.height), inside, (x, y, star_ra, star_dec)
 
 
+def blindly() -> Any:
+    """A CCD of 150 stars and as many false sources among the 10 000 references within half a degree."""
+    rng = np.random.default_rng(8)
+    reach = 10714.0
+    n = round(150 * np.pi * (reach + 2700) ** 2 / (2048 * 4176))
+    r, t = (reach + 2700) * np.sqrt(rng.uniform(size=n)), rng.uniform(0, 2 * np.pi, n)
+    ref, ref_flux = np.stack([r * np.cos(t), r * np.sin(t)], 1), 10 ** rng.exponential(0.6, n)
+    c, s = np.cos(2.2), np.sin(2.2)
+    source = (ref - (6000.0, -5000.0)) @ np.array([[c, -s], [s, c]]) * (1.0, -1.0)
+    seen = (np.abs(source) < (1024, 2088)).all(axis=1)
+    false = rng.uniform((-1024, -2088), (1024, 2088), (seen.sum(), 2))
+    places = np.vstack([source[seen] + rng.normal(0, 0.3, (seen.sum(), 2)), false])
+    true_flux = ref_flux[seen] * 10 ** rng.normal(0, 0.08, seen.sum())
+    flux = np.concatenate([true_flux, 10 ** rng.exponential(0.6, len(false))])
+    return blind.find(places, flux, ref, ref_flux, frame_area=2048.0 * 4176.0, max_shift_pix=reach)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stars", type=int, default=700)
@@ -84,6 +101,7 @@ def main() -> None:
     peer_s, peer = best(
         lambda: fit_wcs_from_points((detected.x, detected.y), coordinates, projection="TAN", sip_degree=3), 2
     )
+    blind_s, guess = best(blindly, told.repeat)
     mag = -2.5 * np.log10(flux[inside])
     zero_s, _ = best(
         lambda: photometry.solve(mag, np.full(len(mag), 0.01), flux[inside], flux[inside] * 0.01), told.repeat
@@ -98,6 +116,7 @@ def main() -> None:
         "cpu_s astropy, pairs known": round(peer_s, 4), "ratio to astropy": round(ours_s / peer_s, 3),
         "error_mas": round(error_mas(*solution.wcs.pixel_to_sky(x[inside], y[inside])), 2),
         "error_mas astropy": round(error_mas(*peer.all_pix2world(x[inside], y[inside], 0)), 2),
+        "cpu_s blind, half a degree": round(blind_s, 3), "found": guess is not None,
         "cpu_s zero point": round(zero_s, 4), "cpu_s errors of 2500 places": round(places_s, 4),
         "cpu_s first call": round(first_s, 2),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),

@@ -20,18 +20,26 @@ import numpy as np
 
 from hscdb.camera.load import load
 from hscdb.fits import product
+from hscdb.image import pattern
 from hscdb.image.plane import Image
 from hscdb.image.readout import defects, frame, saturation
 from hscdb.image.readout.frame import Steps
-from hscdb.isr import interpolate, sky
+from hscdb.isr import brighter_fatter, interpolate, sky, vet
 
 
 def scene() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Raw frame with 300 saturated stars, and masters of bias [adu], dark [e/s] and flat."""
+    """Raw frame with 300 saturated stars and 2000 others, and masters of bias [adu], dark [e/s] and flat."""
     rng = np.random.default_rng(1)
     raw = rng.normal(2000, 20, (4241, 2144)).astype(np.uint16)
     for x, y in zip(rng.integers(0, 2100, 300), rng.integers(0, 4150, 300), strict=True):
         raw[y : y + 60, x : x + 8] = 60000
+    y, x = np.mgrid[-15:16, -15:16]
+    profile = (1.0 + (x * x + y * y) / 10.0) ** -3
+    for u, v, peak in zip(
+        rng.integers(20, 2120, 2000), rng.integers(20, 4220, 2000), 10 ** rng.uniform(1.5, 4.5, 2000), strict=True
+    ):
+        part = np.s_[v - 15 : v + 16, u - 15 : u + 16]
+        raw[part] = np.minimum(raw[part] + (peak * profile).astype(np.uint16), 60000)
     shape = (4176, 2048)
     bias, dark = rng.normal(0, 0.5, shape).astype(np.float32), np.full(shape, 0.02, np.float32)
     return raw, bias, dark, rng.normal(1, 0.01, shape).astype(np.float32)
@@ -64,6 +72,8 @@ def isr(number: int, planes: tuple[np.ndarray, ...], timings: dict[str, float] |
     ccd, steps = camera.ccds[number], Steps()
     clock = time.process_time()
     boxes = camera.defects_on(number, "2016-01-01")
+    list(vet.checks(raw, ccd, camera, boxes))
+    lap("checks")
     adu = frame.to_adu(raw, ccd, steps, bias, defects.bad_amplifiers(ccd, boxes))
     lap("raw_to_adu")
     defects.mark(adu.mask, boxes)
@@ -78,6 +88,10 @@ def isr(number: int, planes: tuple[np.ndarray, ...], timings: dict[str, float] |
     interpolate.fill(image.data, image.variance, image.mask, 2.53, level.level, level.sigma**2)
     sky.count(image.mask)
     lap("interpolation")
+    brighter_fatter.correct(
+        image.data, image.mask, camera.brighter_fatter, level.level, flat=flat, dark=dark, dark_s=200.0
+    )
+    lap("brighter_fatter")
     return image
 
 
@@ -103,6 +117,15 @@ def main() -> None:
         cpu_s = best(lambda number=number, steps=steps: isr(number, planes, steps), arguments.repeat)
         results.append({"case": f"ccd {number}: {what}", "cpu_s": cpu_s, "over_copy": cpu_s / floor_s, **steps})
     image = isr(50, planes)
+    fringes = (0.02 * np.cos(np.arange(2048) / 6.0) + np.zeros((4176, 1))).astype(np.float32)
+    level = sky.measure(image.data, image.mask)
+    cpu_s = best(
+        lambda: pattern.subtract(
+            image.data, fringes, pattern.amplitude(image.data, image.mask, fringes, level.level, level.sigma)[0]
+        ),
+        arguments.repeat,
+    )
+    results.append({"case": "fringes, where there are", "cpu_s": cpu_s, "over_copy": cpu_s / floor_s})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "image.fits")
         cards = [(f"KEY{n:05d}", n * 0.5, "a card of a raw header") for n in range(250)]

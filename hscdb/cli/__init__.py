@@ -23,7 +23,8 @@ def main(words: Sequence[str] | None = None) -> int:
             status = args.command(args)
         sys.stdout.flush()
     except HscdbError as error:
-        print(f"hscdb: {error}", file=sys.stderr)
+        said = str(error)
+        print(said if said.startswith("hscdb ") else f"hscdb: {said}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt as error:
         status = getattr(error, "exit_status", None)  # of run.interrupt's StoppedError

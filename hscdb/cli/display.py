@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.Namespace], int]:
     """The arguments of display."""
     parser.description = (
-        "Show images: one CCD as it is, several CCDs of a visit as a binned focal plane (north up, east left). Of\n"
-        "several visits each is shown by itself. Without --png, --ds9 or --samp it goes to what HSCDB_DISPLAY names,\n"
-        "else to DS9, which is started if need be. Mask planes: DETECTED blue, CR magenta, SAT and INTRP green, BAD\n"
-        "red, EDGE and SUSPECT yellow, NO_DATA orange. Sources: point-like yellow, extended cyan, ellipses of three\n"
+        "Show images: one CCD as it is, several CCDs of a visit as a binned focal plane (north up, east left). Of "
+        "several visits each is shown by itself. Without --png, --ds9 or --samp it goes to what HSCDB_DISPLAY names, "
+        "else to DS9, which is started if need be. Mask planes: DETECTED blue, CR magenta, SAT and INTRP green, BAD "
+        "red, EDGE and SUSPECT yellow, NO_DATA orange. Sources: point-like yellow, extended cyan, ellipses of three "
         "times their moments; on a focal plane as circles."
     )
     parser.epilog = "\n".join((
@@ -67,16 +67,24 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
 
 def display(args: argparse.Namespace) -> int:
     """Show what is selected."""
-    from hscdb.display import style
+    from hscdb.butler.target import parse
+    from hscdb.display import picture, style
     from hscdb.display.visit import Looks, of_ccd, of_visit
 
     options.start_log(args)
     looks = Looks(args.bin, args.scale, args.stretch, args.sources, not args.no_mask, not args.no_labels)
     how = style.Style()
+    if args.png:
+        picture.check(Path(args.png).expanduser())
     if args.transparency is not None:
         how.set_transparency(args.transparency)
     with _butler(args) as butler:
         visits = _selected(args, butler)
+        if butler.registry.run is None and parse(args.dataset).is_product:
+            runs = ", ".join(butler.registry.runs) or "none yet"
+            raise ConfigError(
+                f"hscdb display: {args.dataset} of which run? Add --rerun NAME. Runs: {runs}.", "no_rerun"
+            )
         target = None if args.png else _target(args)
         for at, frames in enumerate(visits):
             if len(frames) == 1:

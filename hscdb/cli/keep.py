@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
         add("--age", type=float, default=3600.0, metavar="S", help="seconds since a file was changed [3600]")
         return gc
     parser.description = (
-        "Runs: list them; show one with its settings; tell how two differ, in settings, what is done and how good\n"
+        "Runs: list them; show one with its settings; tell how two differ, in settings, what is done and how good "
         "it is; delete one with its rows and files."
     )
     parser.epilog = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,34 +19,84 @@ ID_HELP = (
 )
 
 
+class _Layout(argparse.RawDescriptionHelpFormatter):
+    """Paragraphs are filled, examples stay as they are; `-j, --processes N` names its value once."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "\n" in text:
+            return super()._fill_text(text, width, indent)
+        return argparse.HelpFormatter._fill_text(self, text, width, indent)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        words = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{', '.join(action.option_strings)} {words}"
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose complaints name the nearest option, and end with status 2."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         more.setdefault("allow_abbrev", False)
-        more.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        more.setdefault("formatter_class", _Layout)
         super().__init__(*args, **more)
+
+    def format_usage(self) -> str:
+        """The usage in one line."""
+        return self._short() + "\n"
+
+    def format_help(self) -> str:
+        """The whole help, with the usage in one line: what must be given, in the order of the examples."""
+        self.usage = self._short().removeprefix("usage: ")
+        return super().format_help()
+
+    def _short(self) -> str:
+        layout = self._get_formatter()
+        places = [
+            layout._format_args(each, layout._get_default_metavar_for_positional(each))
+            for each in self._get_positional_actions()
+        ]
+        needed = [
+            f"{each.option_strings[-1]} {layout._format_args(each, layout._get_default_metavar_for_optional(each))}"
+            for each in self._get_optional_actions()
+            if each.required
+        ]
+        behind = [each for each in places if each.startswith("[--")]  # what is handed on to another program
+        before = [each for each in places if each not in behind]
+        return " ".join(["usage:", self.prog, *before, *needed, "[options]", *behind]).replace("%", "%%")
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and how to see the usage."""
         from difflib import get_close_matches
 
-        if message.startswith("unrecognized arguments: "):
+        missing = "the following arguments are required: "
+        choice = re.fullmatch(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", message)
+        if message.startswith(missing):
+            message = f"{message.removeprefix(missing)} is missing. Usage: {self._short().removeprefix('usage: ')}"
+        elif choice:
+            known = [word.strip(" '") for word in choice[3].split(",")]
+            near = get_close_matches(choice[2], known, 1)
+            guess = f"; did you mean '{near[0]}'?" if near else ""
+            message = f"'{choice[2]}': not one of {', '.join(known)}{guess}"
+        elif message.startswith("unrecognized arguments: "):
             word = message.partition(": ")[2].split()[0]
             near = get_close_matches(word.partition("=")[0], self._option_string_actions, 1)
             if near:
                 message += f"; did you mean {near[0]}?"
-        raise ConfigError(f"{self.prog}: {message}. See `{self.prog} --help`.", code="usage")
+        dot = "" if message.endswith("?") else "."
+        raise ConfigError(f"{self.prog}: {message}{dot} See `{self.prog} --help`.", code="usage")
 
 
 def repository(parser: argparse.ArgumentParser) -> None:
     """REPO, --dsn and the log."""
     parser.add_argument("repository", metavar="REPO", help="folder of the repository (hscdb init makes one)")
-    parser.add_argument("--dsn", help="use this server (libpq words or URL) instead of the embedded; also HSCDB_DSN")
-    log(parser)
+    behind = parser.add_argument_group("database and log")
+    behind.add_argument("--dsn", help="use this server (libpq words or URL) instead of the embedded; also HSCDB_DSN")
+    log(behind)
 
 
-def log(parser: argparse.ArgumentParser) -> None:
+def log(parser: argparse._ActionsContainer) -> None:
     """-L and --longlog."""
     parser.add_argument(
         "-L", "--loglevel", default="info", metavar="LEVEL", help="trace, debug, info, warn, error or fatal [info]"

@@ -78,16 +78,21 @@ def _legend(mask: npt.NDArray[np.int32] | None, how: style.Style) -> list[tuple[
     return [(name, color) for name, bit, color in how.shown() if there & bit]
 
 
-def save(one: Picture, path: Path) -> None:
-    """Write a picture. InputError `no_folder`, `bad_suffix`."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.patheffects import Normal, Stroke
-
+def check(path: Path) -> None:
+    """Refuse what cannot be written: InputError `no_folder`, `bad_suffix`."""
     if path.suffix.lower() not in _TYPES:
         raise InputError(f"{path}: not a kind of picture that is written. Give {', '.join(_TYPES)}.", "bad_suffix")
     if not path.absolute().parent.is_dir():
         raise InputError(f"{path}: no folder {path.absolute().parent}. Make it first.", code="no_folder")
+
+
+def save(one: Picture, path: Path) -> None:
+    """Write a picture. InputError as `check`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.patheffects import Normal, Stroke
+
+    check(path)
     ny, nx = one.colors.shape[:2]
     enlarged = max(-(-_SIDE_MIN // max(ny, nx)), 1)
     width, height = enlarged * nx / _DPI, enlarged * ny / _DPI

@@ -110,13 +110,13 @@ class Command:
 
     def _execute(self) -> Outcome:
         known = with_needs(self.stages, self.known)
-        outcome = Outcome()
+        outcome, is_told = Outcome(), False
         if self.selection.is_given and self.stages[0].per != "repository":
-            tasks.warn_of_empty(self.repository.engine, self.selection)
+            is_told = tasks.warn_of_empty(self.repository.engine, self.selection)
         for group in groups(self.stages, known):
             try:
                 with lost.named():
-                    self._group(group, known, outcome)
+                    self._group(group, known, outcome, is_told=is_told)
             except lost.ServerLostError as error:
                 outcome.lost = error.said
                 break
@@ -124,13 +124,20 @@ class Command:
                 break
         return outcome
 
-    def _group(self, group: list[Stage], known: Mapping[str, Stage], outcome: Outcome) -> None:
+    def _group(
+        self, group: list[Stage], known: Mapping[str, Stage], outcome: Outcome, *, is_told: bool = False
+    ) -> None:
+        """Do a group of stages. is_told: that there is no such data was said before."""
         engine, run_id = self.repository.engine, self.run.run_id
         names = [stage.name for stage in group]
         found = tasks.units(engine, run_id, group[0], self.selection, known, self.options)
         if not found:
-            logger.warning(
-                "%s: no data to process for %s%s", "..".join(names), self.selection.describe(), self._why(group)
+            logger.log(
+                logging.DEBUG if is_told else logging.WARNING,
+                "%s: no data to process for %s%s",
+                "..".join(names),
+                self.selection.describe(),
+                self._why(group),
             )
             outcome.reports += [Report(name) for name in names]
             return

@@ -210,13 +210,15 @@ def _finished_any(connection: Connection, run_id: int, needs: Sequence[str]) -> 
     return max((row["finished_at"] for row in rows if row["finished_at"] is not None), default=None)
 
 
-def warn_of_empty(engine: Engine, selection: Selection) -> None:
-    """Tell of each --id that holds no frame at all."""
+def warn_of_empty(engine: Engine, selection: Selection) -> bool:
+    """Tell of each --id that holds no frame at all. Whether none holds any."""
     with transaction(engine) as connection:
-        for row in count_frames(connection, ids=list(selection.ids)):
-            if row["n_frame"] == 0:
-                one = Selection((selection.ids[int(row["place"]) - 1],))
-                logger.warning("No data found for %s", one.describe())
+        rows = count_frames(connection, ids=list(selection.ids))
+    empty = rows[rows["n_frame"] == 0]
+    for row in empty:
+        one = Selection((selection.ids[int(row["place"]) - 1],))
+        logger.warning("No data found for %s", one.describe())
+    return len(empty) == len(rows) > 0
 
 
 def enter(engine: Engine, run_id: int, stage: Stage, found: Sequence[Unit], *, is_redo: bool) -> None:

@@ -1,6 +1,7 @@
 """Stories of bad input on the command line: what is wrong is said, kept as a reason, and costs nothing else."""
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -149,7 +150,7 @@ def test_each_ill_frame_fails_for_its_own_reason_and_the_others_are_done(ill: Wo
     }  # fmt: skip
     for (stage, visit), words in {
         ("calibrate", 903100): ("needed 5", "calibrate.snr_min"),
-        ("calibrate", 903200): ("no reference star", "hscdb ingest-refcat"),
+        ("calibrate", 903200): ("catalog gaia_dr3 has no star within", "hscdb ingest-refcat"),
         ("isr", 903300): ("no certified bias on 2015-10-03", "the nearest ends", "hscdb master REPO bias"),
         ("isr", 903400): ("TOY-0903400-000.fits: truncated", "Fetch it anew"),
     }.items():
@@ -239,7 +240,7 @@ def test_what_cannot_be_meant_is_refused_before_a_run_is_made(empty: World) -> N
     ):
         told = empty(*words)
         assert told.status == 2, (words, told)
-        assert told.err.startswith("hscdb: ")
+        assert re.match(r"hscdb( [\w-]+)?: ", told.err)
         assert said in told.err, (words, told.err)
         assert "Traceback" not in told.err
     assert empty.rows("SELECT name FROM run") == runs

@@ -1,5 +1,6 @@
 """The hscdb command: what it prints, and its exit status."""
 
+import re
 import subprocess
 import sys
 import time
@@ -110,7 +111,7 @@ def test_usage_errors_end_with_2(run: Run, repository: Path) -> None:
     ):
         status, _, err = run(*words)
         assert status == 2, (words, err)
-        assert err.startswith("hscdb: "), err
+        assert re.match(r"hscdb( [\w-]+)?: ", err), err
 
 
 def test_a_folder_without_a_repository_is_told(run: Run, tmp_path: Path) -> None:
@@ -277,3 +278,21 @@ def test_rerun_diff_tells_settings_tasks_and_figures_that_differ(run: Run, repos
     assert "same" not in out
     assert "which is it to be compared" in run("rerun", "diff", repository, "a")[2]
     assert "one run at a time" in run("rerun", "show", repository, "a", "b")[2]
+
+
+def test_help_begins_with_what_must_be_given(run: Run) -> None:
+    assert run("run", "--help")[1].startswith("usage: hscdb run REPO A..B [options]\n")
+    assert run("init", "--help")[1].startswith("usage: hscdb init REPO --camera NAME [options]\n")
+    assert max(map(len, run("gc", "--help")[1].splitlines())) < 130
+    assert "-j, --processes, --jobs N" in run("isr", "--help")[1]
+
+
+def test_words_that_are_wrong_are_told_without_argparse(run: Run) -> None:
+    for words, said in (
+        (("run", "R"), "hscdb run: A..B is missing. Usage: hscdb run REPO A..B [options]."),
+        (("skymap", "R", "discret"), "'discret': not one of discrete, rings; did you mean 'discrete'? See"),
+        (("isr", "R", "--idd"), "hscdb isr: unrecognized arguments: --idd; did you mean --id? See"),
+    ):
+        status, _, err = run(*words)
+        assert (status, err.count("\n")) == (2, 1)
+        assert said in err

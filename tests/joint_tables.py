@@ -59,6 +59,8 @@ def run(
     """`hscdb run` on all the repository's frames; words: settings as on the command line."""
     if "mosaic" in stages and not any("turbulence" in word for word in words):
         words = [*words, "mosaic.solve_turbulence=false"]  # there is none in these worlds, and it takes ten seconds
+    if "mosaic" in stages and not any("astrometry_order" in word for word in words):
+        words = [*words, "mosaic.astrometry_order=5"]  # choosing takes three fits
     settings = resolve(CONFIGS, words=list(words))
     chosen = [pipeline.load(name) for name in stages]
     spoken = {word.partition("=")[0]: None for word in words}
@@ -180,12 +182,14 @@ def _registry(connection: Connection, world: World, tract: int) -> None:
 
 
 def source_ids(world: World) -> np.ndarray:
-    """(n,) source_id of the detections: running numbers per frame."""
+    """(n,) source_id of the detections: running numbers per frame, 0 of frames that are not there."""
     d = world.detections
-    number = np.zeros(len(d), np.int64)
-    for visit, ccd in world.frames:
-        here = (d["visit"] == visit) & (d["ccd"] == ccd)
-        number[here] = np.arange(1, here.sum() + 1)
+    key = d["visit"] * 1000 + d["ccd"]
+    order = np.argsort(key, kind="stable")
+    _, first, count = np.unique(key[order], return_index=True, return_counts=True)
+    number = np.empty(len(d), np.int64)
+    number[order] = np.arange(len(d)) - np.repeat(first, count) + 1
+    number[~np.isin(key, [visit * 1000 + ccd for visit, ccd in world.frames])] = 0
     return ((d["visit"] * 200 + d["ccd"]) << 32) | number
 
 
@@ -193,7 +197,8 @@ def _sources(connection: Connection, world: World, run_id: int, tasks: Any) -> n
     d, ids = world.detections, source_ids(world)
     keep = ids % 2**32 > 0  # of frames that are there
     d, ids = d[keep], ids[keep]
-    both = np.array([tasks[int(r["visit"]), int(r["ccd"])] for r in d], np.int64).reshape(-1, 2)
+    seen, mine = np.unique(d["visit"] * 1000 + d["ccd"], return_inverse=True)
+    both = np.array([tasks[divmod(int(f), 1000)] for f in seen], np.int64).reshape(-1, 2)[mine]
     key = {"run_id": run_id, "visit": d["visit"], "ccd": d["ccd"], "source_id": ids}
     err = np.where(np.isnan(d["err"]), np.nan, d["err"])
     fluxes = {"aper_12_0_flux_e": d["flux"], "aper_12_0_flux_e_err": d["flux_err"], "psf_flux_e": 0.97 * d["flux"],

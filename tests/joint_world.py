@@ -101,10 +101,13 @@ class World:
         gx, gy = back @ np.stack(sphere.project(ra, dec, one.ra, one.dec)) * 3600 / arcsec
         fx, fy = gx, gy
         for _ in range(30):
+            before = fx, fy
             fx, fy = (
                 g - chebyshev.chebval2d(fx / self.scale, fy / self.scale, w)
                 for g, w in zip((gx, gy), one.warp, strict=True)
             )
+            if np.max(np.hypot(fx - before[0], fy - before[1]), initial=0.0) < 1e-11:
+                break
         u, v = focalplane.field_to_focal(self.camera, fx * arcsec, fy * arcsec)
         du, dv = u - chip.u_pix - terms[0], v - chip.v_pix - terms[1]
         c, s = np.cos(terms[2]), np.sin(terms[2])
@@ -203,8 +206,9 @@ def _with_stars(
     star_ra, star_dec = sphere.deproject(*rng.uniform(-reach, reach, (2, n)), ra, dec)
     near = np.zeros(n, bool)
     for one in world.visits.values():
+        rough = _rough(camera, one, star_ra, star_dec)
         for c in world.ccds:
-            x, y = _rough(camera, camera.ccds[c], one, star_ra, star_dec)
+            x, y = focalplane.focal_to_pixel(camera.ccds[c], *rough)
             near |= (np.abs(x - chip.width / 2) < chip.width) & (np.abs(y - chip.height / 2) < chip.height)
     k = np.flatnonzero(near)
     has_ref = rng.random(k.size) < ref_fraction
@@ -216,11 +220,10 @@ def _with_stars(
     )  # fmt: skip
 
 
-def _rough(camera: Any, chip: Any, one: Visit, ra: Any, dec: Any) -> tuple[Any, Any]:
-    """Pixels without the distortion, which may fail far outside."""
+def _rough(camera: Any, one: Visit, ra: Any, dec: Any) -> Any:
+    """Places in the focal plane without the distortion, which may fail far outside."""
     back = np.linalg.inv(focalplane.orientation(camera, one.rotator))
-    u, v = back @ np.stack(sphere.project(ra, dec, one.ra, one.dec)) * 3600 / camera.pixel_scale_arcsec
-    return focalplane.focal_to_pixel(chip, u, v)
+    return back @ np.stack(sphere.project(ra, dec, one.ra, one.dec)) * 3600 / camera.pixel_scale_arcsec
 
 
 def _calibrate(world: World, rng: Any, first_mas: float, first_mag: float) -> None:
@@ -244,9 +247,10 @@ def _detect(world: World, rng: Any, noise_pix: float, mag_noise: float) -> Any:
     parts = []
     for visit, one in world.visits.items():
         ra, dec = world.place(np.arange(world.mag.size), one.mjd)
+        rough = _rough(world.camera, one, ra, dec)
         for c in world.ccds:
             chip = world.camera.ccds[c]
-            x, y = _rough(world.camera, chip, one, ra, dec)
+            x, y = focalplane.focal_to_pixel(chip, *rough)
             k = np.flatnonzero(
                 (np.abs(x - chip.width / 2) < chip.width * 0.9) & (np.abs(y - chip.height / 2) < chip.height * 0.9)
             )

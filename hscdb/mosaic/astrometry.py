@@ -21,41 +21,21 @@ Sources: Bernstein et al. 2017 (PASP 129, 074503), DMTN-036; hscPipe's mosaic fo
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from hscdb.errors import DataError
-from hscdb.mosaic import basis, noise, prior, robust, schur
+from hscdb.mosaic import basis, krylov, linear, noise, prior, robust, schur, unknowns
 from hscdb.mosaic.model import Anchors, Astrometry, Bools, Floats, Geometry, Ints, Observations, References
-from hscdb.mosaic.places import LEVER_PIX, MAS, Options, State, inverse, quadratic, star_means, start
+from hscdb.mosaic.places import MAS, Options, State, inverse, quadratic, start
+from hscdb.mosaic.schur import LEVER_PIX
 
 _N_SOFT = 4  # passes with Huber weights before the hard cut; the coefficients have settled to < 1 mas by then
 _REFRESH = (1, 2, _N_SOFT)  # passes whose matrix is not used again: errors, then outliers are told after them
 _LEARN = (3, 5)  # passes with a new matrix, and errors that were measured, in which the priors are learned
-_CCD_LOOSE_PIX = 0.5  # largest expected shift of a CCD from the camera's description
 _MOVING_MAS = 1.0  # a fit that still moves by more at the end has not converged
 _SETTLED_MAS = 0.01  # largest move of a detection at which the fit counts as converged
-
-
-def supported(obs: Observations, may: Bools, options: Options) -> Ints:
-    """(n_visit,) order that each visit's usable stars support: at least n_star_per_term stars per term."""
-    n = np.bincount(obs.visit[may], minlength=obs.visits.size)
-    orders = np.zeros(obs.visits.size, np.int64)
-    for e in range(obs.visits.size):
-        order = options.order
-        while order > 0 and n[e] < options.n_star_per_term * basis.n_terms(order):
-            order -= 1
-        orders[e] = order
-    if (n == 0).any():
-        empty = ", ".join(str(v) for v in obs.visits[n == 0])
-        raise DataError(
-            f"mosaic: no star of visit {empty} can be used (0 found, at least 1 needed). "
-            f'Leave it out with --where "visit <> {obs.visits[n == 0][0]}", or match again with a larger radius.',
-            code="too_few_stars",
-        )
-    return orders
 
 
 def fit(
@@ -74,37 +54,41 @@ def fit(
     """Solve the joint astrometry of all visits; the module's text says what is minimised.
 
     crval     : (n_visit, 2) tangent point of each visit [deg]; epoch_mjd (n_visit,).
-    rotation  : (n_obs, 2, 2) matrix from CCD axes to the focal plane's u, v.
+    rotation  : (n_ccd, 2, 2) matrix from CCD axes to the focal plane's u, v.
     anchors   : points of the frames by their first calibrations, for the start.
     field     : (n_obs, 2) taken off the model's xi, eta [deg] (turbulence.py); previous: a solution to start from.
 
     Raises DataError: too_few_stars (a visit without a usable star), singular_fit, no_convergence.
     """
-    may = (obs.reason == "") & ~obs.is_reserved
-    visit_order = supported(obs, may, options)
+    is_free = obs.reason == ""
+    may = is_free & ~obs.is_reserved
+    visit_order = unknowns.supported(obs, may, options)
     begin = start(obs, geometry, crval, options, visit_order, has_distortion, anchors)
     state = State(obs, refs, geometry, crval, epoch_mjd, begin, options, field)
-    active = _active(obs, may, visit_order, options)
-    ridge, first = _priors(obs, options), state.coefficients.copy()
+    active = unknowns.active(obs, may, visit_order, options)
+    ridge, first = unknowns.loose(obs, options), state.coefficients.copy()
     group = prior.groups(options.order, obs.visits.size, obs.ccds.size, options.ccd_prior_pix is None)
     if previous is not None:
         state.resume(previous.coefficients, previous.ccd_terms, previous.star)
-        ridge = previous.ridge
+        ridge = previous.ridge if previous.ridge.size == ridge.size else ridge
     errors = noise.constant(options.floor_mas or 0.0, obs.visits.size)
     soft, before = np.ones(obs.x.size), np.full(obs.x.size, -1.0)
     ref_soft = np.ones(obs.stars.size)
+    weight, is_told = np.empty((obs.x.size, 3)), noise.sample(obs.x.size)
     n_iteration, system, travel = 0, None, np.inf
     while True:
         n_iteration += 1
         asked = group if n_iteration in _LEARN else None
-        now = _pass(state, obs, may, soft, ref_soft, errors, rotation, ridge, first, active, system, asked)
+        now = _pass(state, is_free, soft, ref_soft, errors, rotation, ridge, first, active, system, weight, asked)
         ridge = now.system.ridge
         # the matrix changes little once the weights do; the gradient is always the present one, and so is the end
         is_stale = n_iteration in _REFRESH or now.travel > max(0.5 * travel, _SETTLED_MAS)
+        if isinstance(now.system, krylov.Iterated):  # its products are of the present weights
+            is_stale = now.system.is_slow
         system, travel = None if is_stale else now.system, now.travel
         # Outliers and errors are told by a star's detections among themselves: a star follows a reference with small
         # errors, and if that is wrong all detections would look bad.
-        good = may & (soft > 0) & (now.own_share > 0.02)
+        good = may & (soft > 0) & (now.own_share > 0.02) & is_told
         if options.floor_mas is None and n_iteration <= 2 * _N_SOFT:
             axis_variance = 0.5 * (now.variance[:, 0] + now.variance[:, 2])
             square = (now.own_residual[good] ** 2).sum(axis=1)
@@ -112,12 +96,9 @@ def fit(
                 square, axis_variance[good], now.own_share[good], obs.visit[good], obs.visits.size, 2, 200.0,
                 n_iteration > _N_SOFT,
             )  # fmt: skip
-        weight = inverse(errors.variance(now.variance, obs.visit))
-        scalar = 0.5 * (weight[:, 0] + weight[:, 2]) * (obs.reason == "")
-        soft = robust.settle(
-            obs.star, obs.stars.size, now.own_residual, scalar, partial(quadratic, w=weight), options.clip_sigma,
-            n_iteration < _N_SOFT,
-        )  # fmt: skip
+        linear.weights(now.variance, errors.scale**2, errors.floor**2, obs.visit, weight)
+        scalar = 0.5 * (weight[:, 0] + weight[:, 2]) * is_free
+        soft = robust.settle(state.start, now.own_residual, scalar, weight, options.clip_sigma, n_iteration < _N_SOFT)
         if n_iteration > 2 * _N_SOFT:
             soft *= before > 0  # what is out stays out: a set that only shrinks comes to rest
         # a reference off its star (moving without a known motion, a galaxy, a wrong match) must not pull the frame
@@ -158,14 +139,13 @@ class _Pass:
     ref_residual: Floats
     ref_miss: Floats
     ref_miss_weight: Floats
-    system: schur.System
+    system: schur.System | krylov.Iterated
     travel: float
 
 
 def _pass(
     state: State,
-    obs: Observations,
-    may: Bools,
+    is_free: Bools,
     soft: Floats,
     ref_soft: Floats,
     errors: noise.Noise,
@@ -173,49 +153,68 @@ def _pass(
     ridge: Floats,
     first: Floats,
     active: Bools,
-    system: schur.System | None,
+    system: schur.System | krylov.Iterated | None,
+    weight: Floats,
     group: Ints | None = None,
 ) -> _Pass:
     """Linearise, solve, move coefficients, CCDs and stars. Reserved stars follow their own detections only.
 
     system : of an earlier pass, to be solved for the present gradient; None: a new one is made.
-    group  : kinds of unknowns whose priors are learned with a new system; None: they stay `ridge`.
+    weight : (n_obs, 3) is overwritten.
+    group  : kinds of unknowns whose priors are learned with a new matrix; None: they stay `ridge`.
     """
-    offset, turn, columns = state.linearize()
+    obs = state.obs
+    state.linearize()
     variance = state.covariance(rotation)
-    weight = inverse(errors.variance(variance, obs.visit)) * soft[:, None]
+    linear.weights(variance, errors.scale**2, errors.floor**2, obs.visit, weight)
     ref_weight, ref_offset = state.reference()
     ref_weight[np.unique(obs.star[obs.is_reserved])] = 0.0
     ref_whole, ref_weight = ref_weight, ref_weight * ref_soft[:, None]
-    fitted = weight * may[:, None]
+    use = soft * (is_free & ~obs.is_reserved)
     pull = np.concatenate([np.radians(first - state.coefficients).ravel() * MAS, -_as_pix(state.ccd_terms).ravel()])
-    if system is None:
+    step, system = _step(state, weight, use, ref_weight, ref_offset, ridge, pull, active, system, group)
+    before = state.offset.copy()
+    _apply(state, step, obs.visits.size)
+    state.linearize()
+    travel = float(linear.fastest(state.offset, before, is_free & ~obs.is_reserved))
+    use = soft * is_free
+    shift, star_covariance = state.means(weight, use, ref_weight, ref_offset)
+    own, own_covariance = state.means(weight, use, np.zeros_like(ref_weight), ref_offset)
+    miss, miss_weight = _ref_miss(own, own_covariance, ref_whole, ref_offset)
+    star_covariance[np.isnan(own_covariance)] = np.nan  # a reference alone is no measurement
+    state.move_stars(shift)
+    scalar = 0.5 * (weight[:, 0] + weight[:, 2]) * use
+    share = 1.0 - robust.leverage(obs.star, scalar, np.zeros(obs.stars.size), obs.stars.size)
+    return _Pass(
+        state.offset - shift[obs.star], variance, state.offset - own[obs.star], share, star_covariance, ref_weight,
+        ref_offset - shift, miss, miss_weight, system, travel,
+    )  # fmt: skip
+
+
+def _step(
+    state: State, weight: Floats, use: Floats, ref_weight: Floats, ref_offset: Floats, ridge: Floats, pull: Floats,
+    active: Bools, system: schur.System | krylov.Iterated | None, group: Ints | None,
+) -> tuple[Floats, schur.System | krylov.Iterated]:  # fmt: skip
+    """Change of the unknowns, by Cholesky or, where that would cost too much, by conjugate gradients."""
+    obs = state.obs
+    if system is None and not krylov.is_large(
+        obs.x.size, obs.stars.size, obs.visits.size, ridge.size
+    ):
         h, g = schur.reduce_positions(
-            obs.start, obs.visit, obs.ccd, state.x, state.y, state.options.order, obs.visits.size, obs.ccds.size,
-            turn, fitted, columns, offset, ref_weight, ref_offset,
+            state.start, obs.visit, obs.ccd, state.x, state.y, state.options.order, obs.visits.size, obs.ccds.size,
+            state.turn, state.plate, state.geometry.lever, weight, use, state.offset, ref_weight, ref_offset,
         )  # fmt: skip
         if group is None:
             system = schur.System(h, ridge, active)
         else:
-            system = prior.learned(h, g, pull, ridge, _priors(obs, state.options), group, active)
-    else:
-        mean, _ = star_means(obs, fitted, offset, ref_weight, ref_offset)
-        g = state.gradient(fitted, offset - mean[obs.star], turn, columns)
-    step = system.step(g, pull)
-    _apply(state, step, obs.visits.size)
-    moved, _, _ = state.linearize()
-    free = weight * (obs.reason == "")[:, None]
-    shift, star_covariance = star_means(obs, free, moved, ref_weight, ref_offset)
-    own, own_covariance = star_means(obs, free, moved, np.zeros_like(ref_weight), ref_offset)
-    miss, miss_weight = _ref_miss(own, own_covariance, ref_whole, ref_offset)
-    star_covariance[np.isnan(own_covariance)] = np.nan  # a reference alone is no measurement
-    state.move_stars(shift)
-    share = 1.0 - robust.leverage(obs.star, 0.5 * (free[:, 0] + free[:, 2]), np.zeros(obs.stars.size), obs.stars.size)
-    travel = float(np.abs(moved - offset)[may].max())
-    return _Pass(
-        moved - shift[obs.star], variance, moved - own[obs.star], share, star_covariance, ref_weight,
-        ref_offset - shift, miss, miss_weight, system, travel,
-    )  # fmt: skip
+            system = prior.learned(h, g, pull, ridge, unknowns.loose(obs, state.options), group, active)
+        return system.step(g, pull), system
+    g = krylov.gradient(state, weight, use, ref_weight, ref_offset)
+    if system is None:
+        system = krylov.Iterated(state, weight, use, ref_weight, ridge, active)
+    if isinstance(system, krylov.Iterated):
+        return system.step(g, pull, state, weight, use, ref_weight), system
+    return system.step(g, pull), system
 
 
 def _ref_miss(own: Floats, own_covariance: Floats, ref_weight: Floats, ref_offset: Floats) -> tuple[Floats, Floats]:
@@ -231,29 +230,10 @@ def _as_pix(ccd_terms: Floats) -> Floats:
     return ccd_terms * np.array([1.0, 1.0, LEVER_PIX])
 
 
-def _active(obs: Observations, may: Bools, visit_order: Ints, options: Options) -> Bools:
-    """Which unknowns the data support: terms up to each visit's order; CCDs with at least 6 usable detections."""
-    degree = basis.degrees(options.order)
-    visits = np.stack([np.tile(degree <= order, 2) for order in visit_order])
-    n = np.bincount(obs.ccd[may], minlength=obs.ccds.size)
-    is_ccd = (n >= 6) & options.solve_ccd & (obs.ccds.size > 1)
-    return np.concatenate([visits.ravel(), np.repeat(is_ccd, 3)])
-
-
-def _priors(obs: Observations, options: Options) -> Floats:
-    """Inverse prior variances, as loose as they may be: coefficients [mas^-2], CCD terms [pix^-2]."""
-    degree = basis.degrees(options.order)
-    sigma = 1000.0 * options.coefficient_prior_arcsec / (1.0 + degree) ** 1.5
-    visits = np.tile(np.tile(sigma**-2.0, 2), obs.visits.size)
-    ccd = np.array([1.0, 1.0, (0.5 / (2e-4 * LEVER_PIX)) ** 2]) / (options.ccd_prior_pix or _CCD_LOOSE_PIX) ** 2
-    return np.concatenate([visits, np.tile(ccd, obs.ccds.size)])
-
-
 def _apply(state: State, step: Floats, n_visit: int) -> None:
     n = n_visit * 2 * basis.n_terms(state.options.order)
     state.coefficients = state.coefficients + np.degrees(step[:n] / MAS).reshape(state.coefficients.shape)
     state.ccd_terms = state.ccd_terms + step[n:].reshape(-1, 3) / np.array([1.0, 1.0, LEVER_PIX])
-    state.update_ccds()
 
 
 def _solution(
@@ -275,12 +255,18 @@ def _solution(
     seen[obs.star[used]] = True
     is_ref = (now.ref_weight[:, 0] > 0) & seen & state.has_true_ref
     n = obs.visits.size * 2 * basis.n_terms(state.options.order)
-    _, turn, _ = state.linearize()
+    k = (obs.reason == "") & ~obs.is_reserved & (now.own_share > 0.02)
+    axis_variance = 0.5 * (now.variance[:, 0] + now.variance[:, 2])
+    state.linearize()
     notes: dict[str, Any] = {
         "gauge": "references" if state.has_true_ref else "mean of the first calibrations",
         "largest_move_mas": round(now.travel, 5),
         "reduced_visits": {str(obs.visits[e]): int(o) for e, o in enumerate(visit_order) if o < state.options.order},
         "ccds_held": [int(c) for i, c in enumerate(obs.ccds) if not active[n + 3 * i]],
+        "bad_visits": noise.bad_visits(
+            (now.own_residual[k] ** 2).sum(axis=1), axis_variance[k], now.own_share[k], obs.visit[k], obs.visits,
+            errors, 2,
+        ),
         "priors": prior.notes(now.system.ridge, group),
         **errors.notes(obs.visits, 1.0, "mas"),
     }
@@ -289,7 +275,7 @@ def _solution(
         ccd_terms=state.ccd_terms,
         ccd_terms_err=np.sqrt(now.system.variance()[n:].reshape(-1, 3)) / np.array([1.0, 1.0, LEVER_PIX]),
         star=state.star, star_covariance=now.star_covariance, residual=now.residual,
-        plane_residual=np.asarray(np.linalg.solve(turn, now.residual[:, :, None])[:, :, 0], np.float64),
+        plane_residual=np.asarray(np.linalg.solve(state.turn, now.residual[:, :, None])[:, :, 0], np.float64),
         given_variance=0.5 * errors.scale**2 * (now.variance[:, 0] + now.variance[:, 2]), is_used=used, reason=reason,
         floor_mas=errors.typical, ridge=now.system.ridge,
         chi2=float(chi2[used].sum() + quadratic(now.ref_residual, now.ref_weight)[is_ref].sum()),

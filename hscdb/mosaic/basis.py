@@ -4,6 +4,8 @@ Terms are always in the order `for p in 0..order: for q in 0..order-p` of T_p(x)
 database stores them.
 """
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -23,10 +25,8 @@ def degrees(order: int) -> npt.NDArray[np.int64]:
 
 
 @njit(cache=True, nogil=True)
-def fill(order, x, y, out):
-    """Write T_p(x) T_q(y) of one point into out (n_terms,)."""
-    tx = np.empty(order + 1)
-    ty = np.empty(order + 1)
+def fill(order, x, y, tx, ty, out):
+    """Write T_p(x) T_q(y) of one point into out (n_terms,); tx, ty (order + 1,) are room for one axis each."""
     tx[0] = 1.0
     ty[0] = 1.0
     if order > 0:
@@ -44,8 +44,9 @@ def fill(order, x, y, out):
 
 @njit(cache=True, nogil=True)
 def _matrix(order, x, y, out):
+    tx, ty = np.empty(order + 1), np.empty(order + 1)
     for i in range(x.size):
-        fill(order, x[i], y[i], out[i])
+        fill(order, x[i], y[i], tx, ty, out[i])
 
 
 def matrix(order: int, x: Floats, y: Floats) -> Floats:
@@ -76,16 +77,18 @@ def gradient(order: int, coefficients: Floats, x: Floats, y: Floats) -> tuple[Fl
     return along_x, along_y
 
 
-def powers(order: int, coefficients: Floats, scale: float) -> Floats:
-    """(order+1, order+1) coefficients of u^p v^q of the polynomial whose Chebyshev arguments are u/scale, v/scale."""
-    c = square(order, coefficients)
-    # one-dimensional conversion matrix: column n holds T_n in powers
+@cache
+def _in_powers(order: int) -> Floats:
+    """(order+1, order+1) matrix whose column n holds T_n in powers."""
     convert = np.zeros((order + 1, order + 1))
     for n in range(order + 1):
-        unit = np.zeros(n + 1)
-        unit[n] = 1.0
-        convert[: n + 1, n] = cheb.cheb2poly(unit)
-    exponent = np.arange(order + 1)
+        convert[: n + 1, n] = cheb.cheb2poly(np.eye(n + 1)[n])
+    return convert
+
+
+def powers(order: int, coefficients: Floats, scale: float) -> Floats:
+    """(order+1, order+1) coefficients of u^p v^q of the polynomial whose Chebyshev arguments are u/scale, v/scale."""
+    c, convert, exponent = square(order, coefficients), _in_powers(order), np.arange(order + 1)
     return (convert @ c @ convert.T) / scale ** (exponent[:, None] + exponent[None, :])
 
 

@@ -1,8 +1,8 @@
 """What a camera's description gets wrong inside a CCD, learned from the first calibrations of all visits.
 
-The joint fit moves and turns CCDs as rigid pieces. Where the description misses the optics inside a CCD (DECam's with a
-distortion that is only radial, by 150 mas, nearly all of it quadratic) the first calibrations of the visits know better.
-In the tangent plane of visit e
+The joint fit moves and turns CCDs as rigid pieces. Where the description misses the optics inside a CCD (DECam's
+with a distortion that is only radial, by 150 mas, nearly all of it quadratic) the first calibrations of the visits
+know better. In the tangent plane of visit e
 
     first place = P_e(field) - S_c(du, dv) + noise,
 

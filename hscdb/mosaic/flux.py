@@ -17,15 +17,16 @@ terms(order) - 1: 12 visits, 100 CCDs, orders 7 and 2: 207.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from hscdb.mosaic import basis, noise, robust, schur
-from hscdb.mosaic.model import Bools, Floats, Flux, Geometry, Ints, Observations, References
+from hscdb.mosaic.fluxmodel import Model
+from hscdb.mosaic.model import Bools, Floats, Flux, Geometry, Observations, References
 
 _N_SOFT = 4  # passes with Huber weights before the hard cut
+_REFRESH = (1, _N_SOFT)  # passes whose matrix is not used again, as in astrometry.py
 _SETTLED_MAG = 1e-6
 _FIRST_FLOOR_MAG = 0.002  # only for the first pass; measured afterwards
 
@@ -51,14 +52,11 @@ class Options:
 
 @dataclass(frozen=True)
 class _Design:
-    """Columns of the unknowns ([zero points][common field][visit fields][CCD offsets]) and factors per observation."""
+    """The model's terms, the inverse variances of their priors, and which of them the data support."""
 
-    column: Ints
-    entry: Floats
+    model: Model
     ridge: Floats
     active: Bools
-    n_common: int
-    n_field: int
 
 
 def fit(
@@ -78,12 +76,13 @@ def fit(
     variance = np.where(is_free, np.nan_to_num(obs.mag_err, nan=1.0) ** 2, 1.0)
     errors = noise.constant(_FIRST_FLOOR_MAG if options.floor_mag is None else options.floor_mag, obs.visits.size)
     soft, before = np.ones(mag.size), np.full(mag.size, -1.0)
+    is_told = noise.sample(obs.x.size)
     n_iteration = 0
     while True:
         n_iteration += 1
-        state.advance(is_free * soft / errors.variance(variance, obs.visit), may)
+        state.advance(is_free * soft / errors.variance(variance, obs.visit), may, n_iteration in _REFRESH)
         # outliers and errors by a star's detections among themselves, as in astrometry.fit
-        good = may & (soft > 0) & (state.share > 0.02)
+        good = may & (soft > 0) & (state.share > 0.02) & is_told
         if options.floor_mag is None and n_iteration <= 2 * _N_SOFT:
             errors = noise.measure(
                 state.own_residual[good] ** 2, variance[good], state.share[good], obs.visit[good], obs.visits.size, 1,
@@ -91,9 +90,8 @@ def fit(
             )  # fmt: skip
         weight = is_free / errors.variance(variance, obs.visit)
         soft = robust.settle(
-            obs.star, obs.stars.size, state.own_residual[:, None], weight, partial(_chi2, weight=weight),
-            options.clip_sigma, n_iteration < _N_SOFT,
-        )  # fmt: skip
+            state.start, state.own_residual[:, None], weight, weight[:, None], options.clip_sigma, n_iteration < _N_SOFT
+        )
         if n_iteration > 2 * _N_SOFT:
             soft *= before > 0
         state.doubt_references(options.clip_sigma, n_iteration < _N_SOFT)
@@ -125,34 +123,46 @@ class _State:
         self.star = _first_stars(obs, mag + self.value[obs.visit], is_free, np.where(self.has_ref, refs.mag, np.nan))
         none: Floats = np.zeros(0)
         self.residual = self.own_residual = self.share = self.own_mean = none
+        self.start = design.model.start
+        self.moved = mag + design.model.sums(self.value)
         self.system: schur.System | None = None
+        self.solved: schur.System | None = None
         self.total = self.own_total = none
         self.travel = np.inf
 
-    def advance(self, weight: Floats, may: Bools) -> None:
-        """One weighted solve of all unknowns and stars; weight (n_obs,) [mag^-2]."""
-        obs, design = self.obs, self.design
-        offset = self.mag + _field(design, self.value) - self.star[obs.star]
+    def advance(self, weight: Floats, may: Bools, is_last_of_matrix: bool) -> None:
+        """One weighted solve of all unknowns and stars; weight (n_obs,) [mag^-2].
+
+        The matrix is that of an earlier pass, if one was kept; the gradient is always the present one.
+        """
+        obs, model, n = self.obs, self.design.model, self.obs.stars.size
+        offset = self.moved - self.star[obs.star]
         ref_offset = np.where(self.has_ref, self.ref_mag - self.star, 0.0)
-        h, g = schur.reduce_fluxes(
-            obs.start, design.column, design.entry, self.value.size, weight * may, offset, self.ref_weight, ref_offset
-        )
-        self.system = schur.System(h, design.ridge, design.active)
+        fitted = weight * may
+        if self.system is None:
+            h, g = model.reduce(fitted, offset, self.ref_weight, ref_offset)
+            self.system = schur.System(h, self.design.ridge, self.design.active)
+        else:
+            total = np.bincount(obs.star, fitted, n) + self.ref_weight
+            mean = np.bincount(obs.star, fitted * offset, n) + self.ref_weight * ref_offset
+            g = model.pull(fitted, offset - (mean / np.maximum(total, 1e-300))[obs.star])
+        self.solved, travel = self.system, self.travel
         step = self.system.step(g, self.prior - self.value)
+        self.travel = float(np.abs(step).max())
+        if is_last_of_matrix or self.travel > max(0.5 * travel, _SETTLED_MAG):
+            self.system = None
         self.value = self.value + step
-        offset = self.mag + _field(design, self.value) - self.star[obs.star]
-        n = obs.stars.size
+        self.moved = self.mag + model.sums(self.value)
+        offset = self.moved - self.star[obs.star]
         self.own_total = np.asarray(np.bincount(obs.star, weight, n), np.float64)
         self.total = self.own_total + self.ref_weight
-        pull = np.bincount(obs.star, weight * offset, n) + self.ref_weight * ref_offset
-        own = np.maximum(self.own_total, 1e-300)
-        self.own_mean = self.star + np.bincount(obs.star, weight * offset, n) / own
-        shift = np.where(self.total > 0, pull / np.maximum(self.total, 1e-300), 0.0)
+        own = np.bincount(obs.star, weight * offset, n)
+        shift = np.where(self.total > 0, (own + self.ref_weight * ref_offset) / np.maximum(self.total, 1e-300), 0.0)
+        self.own_mean = self.star + own / np.maximum(self.own_total, 1e-300)
         self.star = self.star + shift
         self.residual = offset - shift[obs.star]
-        self.own_residual = self.mag + _field(design, self.value) - self.own_mean[obs.star]
+        self.own_residual = self.moved - self.own_mean[obs.star]
         self.share = 1.0 - robust.leverage(obs.star, weight, np.zeros(n), n)
-        self.travel = float(np.abs(step).max())
 
     def doubt_references(self, clip_sigma: float, is_soft: bool) -> None:
         """Weigh down references off their stars (variables, colors outside the color term's range).
@@ -166,10 +176,6 @@ class _State:
         self.ref_weight = self.ref_whole * robust.factor(miss**2 / variance, 1, clip_sigma, is_soft)
 
 
-def _chi2(residual: Floats, weight: Floats) -> Floats:
-    return np.asarray(residual[:, 0] ** 2 * weight)
-
-
 def _filled(zero_start: Floats) -> Floats:
     """Zero points with the median of the known ones (or 0) where there is none."""
     known = zero_start[np.isfinite(zero_start)]
@@ -179,31 +185,21 @@ def _filled(zero_start: Floats) -> Floats:
 def _design(obs: Observations, geometry: Geometry, may: Bools, options: Options, n_ref: int) -> _Design:
     """Columns, priors and which unknowns the data support (a visit's field needs n_star_per_term stars per term)."""
     n_visit, n_ccd = obs.visits.size, obs.ccds.size
-    u, v = geometry.u / geometry.flux_scale_pix, geometry.v / geometry.flux_scale_pix
-    common = basis.matrix(options.order, u, v)[:, 1:]
-    visit_terms = basis.n_terms(options.visit_order) - 1
-    field = basis.matrix(options.visit_order, u, v)[:, 1:]
-    first = n_visit + common.shape[1]
-    column = np.concatenate(
-        [
-            obs.visit[:, None],
-            np.broadcast_to(np.arange(n_visit, first), common.shape),
-            first + obs.visit[:, None] * visit_terms + np.arange(visit_terms)[None, :],
-            first + n_visit * visit_terms + obs.ccd[:, None],
-        ],
-        axis=1,
-    )
-    ones = np.ones((obs.visit.size, 1))
-    entry = np.concatenate([ones, common, field, ones], axis=1)
+    scale = geometry.flux_scale_pix
+    model = Model(
+        obs.start, obs.visit, obs.ccd, geometry.u / scale, geometry.v / scale, n_visit, n_ccd, options.order,
+        options.visit_order,
+    )  # fmt: skip
+    n_common, visit_terms = model.n_common, model.n_field
     n_visit_stars = np.bincount(obs.visit[may], minlength=n_visit)
     n_ccd_stars = np.bincount(obs.ccd[may], minlength=n_ccd)
     is_field = n_visit_stars >= options.n_star_per_term * (visit_terms + 1)
     is_ccd = (n_ccd_stars >= 3) & options.solve_ccd & (n_ccd > 1)
     place = np.stack([geometry.u, geometry.v], axis=1) / geometry.scale_pix
     # where stars stay at their pixels nothing but references tells the common field from their magnitudes
-    is_told = n_ref > common.shape[1] or robust.wander(obs.star, may, place, obs.stars.size) > options.wander_min
-    n_needed = options.n_star_per_term * (common.shape[1] + n_visit)
-    is_common = np.full(common.shape[1], is_told and may.sum() >= n_needed)
+    is_told = n_ref > n_common or robust.wander(obs.star, may, place, obs.stars.size) > options.wander_min
+    n_needed = options.n_star_per_term * (n_common + n_visit)
+    is_common = np.full(n_common, is_told and may.sum() >= n_needed)
     degree = basis.degrees(options.order)[1:]
     ridge = np.concatenate(
         [
@@ -215,12 +211,7 @@ def _design(obs: Observations, geometry: Geometry, may: Bools, options: Options,
         ]
     )
     active = np.concatenate([n_visit_stars > 0, is_common, np.repeat(is_field, visit_terms), is_ccd])
-    return _Design(column.astype(np.int64), entry, ridge, active, common.shape[1], visit_terms)
-
-
-def _field(design: _Design, value: Floats) -> Floats:
-    """(n_obs,) sum of all terms [mag]."""
-    return np.einsum("ij,ij->i", design.entry, value[design.column])
+    return _Design(model, ridge, active)
 
 
 def _first_stars(obs: Observations, mag: Floats, is_free: Bools, ref: Floats) -> Floats:
@@ -241,7 +232,9 @@ def _solution(
     fields = _fields(design, value, n_visit, order, options)
     at_centre = fields @ basis.matrix(order, np.zeros(1), np.zeros(1))[0]
     fields[:, 0] -= at_centre
-    last = n_visit + design.n_common + n_visit * design.n_field
+    n_field = design.model.n_field
+    first = n_visit + design.model.n_common
+    last = first + n_visit * n_field
     is_ccd = design.active[last:]
     n_used = np.bincount(obs.ccd[used], minlength=n_ccd) * is_ccd
     mean = float((value[last:] * n_used).sum() / max(n_used.sum(), 1))
@@ -252,17 +245,16 @@ def _solution(
     reason[(reason == "") & ~is_free] = "no_flux"
     reason[(reason == "") & obs.is_reserved] = "reserved"
     reason[(reason == "") & ~used] = "outlier"
-    first = n_visit + design.n_common
     notes: dict[str, Any] = {
         "gauge": "references" if is_ref.any() else "mean of the first calibrations' zero points",
         "visits_without_field": [
-            int(v) for e, v in enumerate(obs.visits) if design.n_field and not design.active[first + e * design.n_field]
+            int(v) for e, v in enumerate(obs.visits) if n_field and not design.active[first + e * n_field]
         ],
         "has_common_field": bool(design.active[n_visit:first].any()),
         "ccds_held": [int(c) for i, c in enumerate(obs.ccds) if not is_ccd[i]],
         **errors.notes(obs.visits, 1000.0, "mmag"),
     }
-    spread = np.zeros(value.size) if state.system is None else state.system.variance()
+    spread = np.zeros(value.size) if state.solved is None else state.solved.variance()
     has_star = state.own_total > 0  # a reference alone is no measurement
     ref_chi2 = state.ref_weight * (state.ref_mag - state.star) ** 2
     return Flux(
@@ -282,13 +274,14 @@ def _solution(
 
 def _fields(design: _Design, value: Floats, n_visit: int, order: int, options: Options) -> Floats:
     """(n_visit, n_terms(order)) coefficients of the common field plus each visit's own."""
-    first = n_visit + design.n_common
+    n_field = design.model.n_field
+    first = n_visit + design.model.n_common
     common = basis.square(options.order, np.concatenate([[0.0], value[n_visit:first]]))
     out = np.zeros((n_visit, basis.n_terms(order)))
     for e in range(n_visit):
         own = basis.square(
             options.visit_order,
-            np.concatenate([[0.0], value[first + e * design.n_field : first + (e + 1) * design.n_field]]),
+            np.concatenate([[0.0], value[first + e * n_field : first + (e + 1) * n_field]]),
         )
         whole = np.zeros((order + 1, order + 1))
         whole[: common.shape[0], : common.shape[0]] += common

@@ -7,9 +7,9 @@ import numpy as np
 
 from hscdb.camera import focalplane
 from hscdb.camera.model import Ccd
-from hscdb.mosaic import basis
+from hscdb.mosaic import basis, linear
 from hscdb.mosaic.geometry import Plane
-from hscdb.mosaic.model import Astrometry, Floats, Flux, Ints, Observations
+from hscdb.mosaic.model import Astrometry, Floats, Flux, Geometry, Ints, Observations
 from hscdb.sky import sphere
 from hscdb.sky.wcs import Wcs, approximate
 
@@ -88,22 +88,6 @@ def evaluate(coefficients: Floats, half: Floats, du: Floats, dv: Floats) -> Floa
     return np.asarray(basis.matrix(TURBULENCE_ORDER, du / half[0], dv / half[1]) @ coefficients.T)
 
 
-def pixel_areas(
-    where: Plane, solution: Astrometry, visit: int, ccd: Ccd, terms: Floats, x: Floats, y: Floats,
-    field: tuple[Floats, Floats] | None = None,
-) -> Floats:  # fmt: skip
-    """(n,) pixel areas [deg^2] on the sphere, by central differences of the joint model."""
-    ends = []
-    for dx, dy in ((1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0)):
-        ra, dec = to_sky(
-            where, ccd, terms, solution.crval[visit], solution.coefficients[visit], solution.order,
-            x + dx * _STEP_PIX, y + dy * _STEP_PIX, field,
-        )  # fmt: skip
-        ends.append(sphere.unit_vector(ra, dec))
-    cross = np.cross(ends[0] - ends[1], ends[2] - ends[3])
-    return np.linalg.norm(cross, axis=-1) / (2.0 * _STEP_PIX) ** 2 * (180.0 / np.pi) ** 2
-
-
 def by_frame(obs: Observations) -> dict[tuple[int, int], Ints]:
     """Observations of each frame: {(visit index, ccd index): indices}."""
     key = obs.visit * obs.ccds.size + obs.ccd
@@ -113,14 +97,21 @@ def by_frame(obs: Observations) -> dict[tuple[int, int], Ints]:
     return {divmod(int(k), obs.ccds.size): part for k, part in zip(keys, parts, strict=True)} if keys.size else {}
 
 
-def jacobians(where: Plane, position: Astrometry, obs: Observations, areas: Floats) -> Floats:
-    """(n_obs,) pixel area over that at the optical centre of the visit, areas (n_visit,) [deg^2]."""
+def jacobians(where: Plane, position: Astrometry, obs: Observations, places: Geometry, areas: Floats) -> Floats:
+    """(n_obs,) pixel area over that at the optical centre of the visit, areas (n_visit,) [deg^2].
+
+    |d(xi, eta)/d(u, v)| (1 + xi^2 + eta^2)^(-3/2), the latter for the tangent plane's slant to the sphere; the CCDs'
+    shifts move the place where it is taken, their turns (1e-4) change no area.
+    """
+    field, half = np.empty((0, 0, 2, 0)), np.empty((0, 2))
+    if position.turbulence is not None:
+        field, half = position.turbulence.coefficients, position.turbulence.half
     out = np.empty(obs.x.size)
-    for (e, c), k in by_frame(obs).items():
-        ccd, terms = where.camera.ccds[int(obs.ccds[c])], position.ccd_terms[c]
-        field = turbulence(position, e, c)
-        out[k] = pixel_areas(where, position, e, ccd, terms, obs.x[k], obs.y[k], field) / areas[e]
-    return out
+    linear.areas(
+        position.order, obs.visit, obs.ccd, places.field_x, places.field_y, places.jacobian, places.lever,
+        places.scale_pix, position.coefficients, position.ccd_terms, TURBULENCE_ORDER, field, half, out,
+    )  # fmt: skip
+    return np.asarray(out / areas[obs.visit])
 
 
 @dataclass(frozen=True)

@@ -95,8 +95,8 @@ def half_sizes(camera: Camera, ccds: Ints) -> Floats:
     return np.array(out).reshape(-1, 2)
 
 
-def rotations(camera: Camera, ccds: Ints, ccd: Ints) -> Floats:
-    """(n_obs, 2, 2) matrices from CCD axes to the axes of the focal plane."""
+def rotations(camera: Camera, ccds: Ints) -> Floats:
+    """(n_ccd, 2, 2) matrices from CCD axes to the axes of the focal plane."""
     yaw = np.radians([camera.ccds[int(c)].yaw_deg for c in ccds])
     c, s = np.cos(yaw), np.sin(yaw)
-    return np.stack([np.stack([c, -s], axis=1), np.stack([s, c], axis=1)], axis=1)[ccd]
+    return np.stack([np.stack([c, -s], axis=1), np.stack([s, c], axis=1)], axis=1)

@@ -98,6 +98,14 @@ def rms(
     return float(np.sqrt(np.sum(w[kept] * r[kept] ** 2) / np.sum(free[kept]))), int(kept.sum())
 
 
+def reserved_rms(obs: Observations, residual: Floats, position_err_mas: Floats, floors: Floors = FLOORS) -> float:
+    """Weighted rms per axis [mas] of the reserved stars' detections, as `verdict` weighs them."""
+    usable = obs.is_reserved & (obs.reason == "")
+    weight = 1.0 / (position_err_mas**2 + floors.position_mas**2)
+    axes = [rms(residual[:, i], obs.star, usable, obs.stars.size, weight)[0] for i in range(2)]
+    return float(np.sqrt(np.mean(np.square(axes))))
+
+
 def verdict(
     obs: Observations, first: Before, position: Astrometry, flux: Flux, position_err_mas: Floats,
     floors: Floors = FLOORS,

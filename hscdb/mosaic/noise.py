@@ -13,13 +13,15 @@ import numpy as np
 from scipy.optimize import nnls
 
 from hscdb.mosaic import robust
-from hscdb.mosaic.model import Floats, Ints
+from hscdb.mosaic.model import Bools, Floats, Ints
 
 _N_PER_BIN = 100  # detections in a bin: its robust variance is then good to 20 %
 _N_BIN = 12
 _N_PER_VISIT = 40  # bright detections from which a visit has a floor of its own; the common one counts as so many
 _MOST = 5.0  # common floors: a visit beyond is not noisy but wrong, and must be seen, not weighed away
+_BAD = 3.0  # times its errors, floor included, that a visit's median detection may be off
 _SCALES = (0.5, 10.0)  # beyond, the given errors are no errors
+_N_SAMPLE = 400_000  # detections whose medians are good to 0.2 %
 _LEVER = 4.0  # the given variances must differ by so much for scale and floor to be told apart
 
 
@@ -48,9 +50,33 @@ class Noise:
         return {"error_scale": round(self.scale, 4), f"floor_{unit}": floors}
 
 
+def bad_visits(
+    square: Floats, given: Floats, share: Floats, visit: Ints, visits: Ints, errors: Noise, dimension: int
+) -> dict[str, float]:
+    """{visit: rms per axis} of visits whose detections scatter more than three times as much as their errors allow.
+
+    square, given, share, visit : (n,) as for `measure`, of all detections that may be in the fit, used or not.
+    """
+    found = {}
+    for e in range(visits.size):
+        k = visit == e
+        if not k.any():
+            continue
+        allowed = errors.variance(given[k], visit[k]) * np.maximum(share[k], 0.05)
+        if np.median(square[k] / allowed) > _BAD**2 * robust.MEDIAN_CHI2[dimension]:
+            rms = np.sqrt(np.median(square[k] / np.maximum(share[k], 0.05)) / robust.MEDIAN_CHI2[dimension])
+            found[str(visits[e])] = round(float(rms), 4)
+    return found
+
+
 def constant(floor: float, n_visit: int) -> Noise:
     """The given errors and one floor."""
     return Noise(1.0, np.full(n_visit, floor))
+
+
+def sample(n: int) -> Bools:
+    """(n,) which detections tell of the errors: all, or every so many of very many."""
+    return np.asarray(np.arange(n) % max(1, n // _N_SAMPLE) == 0)
 
 
 def measure(

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hscdb.mosaic import basis
+from hscdb.mosaic import basis, linear
 from hscdb.mosaic.model import Anchors, Floats, Geometry, Ints, Observations, References
 
 MAS = 180.0 * 3600.0 * 1000.0 / np.pi  # mas per radian
 _LOOSE_MAS = 200.0  # error of the stand-ins for references where there are none
-LEVER_PIX = 1000.0  # the turn is fitted in pix at this distance, so that its column is like those of the shifts
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,10 @@ def start(
 
 
 class State:
-    """The moving parts of the fit: coefficients, CCD places, star places. Used by `astrometry.fit` alone."""
+    """The moving parts of the fit: coefficients, CCD places, star places. Used by `astrometry.fit` alone.
+
+    x, y (n_obs,), offset (n_obs, 2), turn, plate (n_obs, 2, 2) are those of the last `linearize` (linear.py).
+    """
 
     def __init__(
         self,
@@ -97,17 +99,15 @@ class State:
         options: Options,
         field: Floats | None = None,
     ) -> None:
-        self.field = np.zeros((obs.x.size, 2)) if field is None else field
+        self.field = np.empty((0, 2)) if field is None else np.ascontiguousarray(field)
         self.obs, self.refs, self.geometry, self.options = obs, refs, geometry, options
-        self.centre, self.east, self.north = tangent(crval)
-        self.coefficients = coefficients
+        self.plane = np.ascontiguousarray(np.stack(tangent(crval), axis=1))
+        self.coefficients, self.epoch_mjd = coefficients, np.asarray(epoch_mjd, np.float64)
         self.ccd_terms = np.zeros((obs.ccds.size, 3))
-        self.x = geometry.field_x / geometry.scale_pix
-        self.y = geometry.field_y / geometry.scale_pix
         self.start = obs.start
         self.has_ref = np.isfinite(refs.ra)
         self.has_true_ref = bool(self.has_ref.any())
-        n_star = obs.stars.size
+        n, n_star = obs.x.size, obs.stars.size
         count = np.maximum(np.bincount(obs.star, minlength=n_star), 1)
         mean = np.stack([np.bincount(obs.star, a, n_star) / count for a in vectors(obs.ra, obs.dec).T], axis=1)
         self.star = mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
@@ -121,85 +121,24 @@ class State:
             self.refs = References(ra % 360.0, dec, mean_mjd, loose, none, refs.mag, refs.mag_err)
             self.has_ref = np.ones(n_star, bool)
         # stars are described at the epoch of their reference, or at the mean epoch of their detections
-        mean_epoch = np.bincount(obs.star, epoch_mjd[obs.visit], n_star) / count
+        mean_epoch = np.bincount(obs.star, self.epoch_mjd[obs.visit], n_star) / count
         self.star_epoch = np.where(self.has_ref, self.refs.epoch_mjd, mean_epoch)
-        years = (epoch_mjd[obs.visit] - self.star_epoch[obs.star]) / 365.25
-        self.motion = np.nan_to_num(self.refs.pm)[obs.star] * years[:, None]
-        self.update_ccds()
+        self.pm = np.nan_to_num(self.refs.pm)
+        self.x, self.y, self.offset = np.empty(n), np.empty(n), np.empty((n, 2))
+        self.turn, self.plate = np.empty((n, 2, 2)), np.empty((n, 2, 2))
 
     def resume(self, coefficients: Floats, ccd_terms: Floats, star: Floats) -> None:
         """Go on from an earlier solution of the same observations."""
         self.coefficients, self.ccd_terms, self.star = coefficients.copy(), ccd_terms.copy(), star.copy()
-        self.update_ccds()
 
-    def update_ccds(self) -> None:
-        """Basis arguments at the present CCD places."""
-        g, c = self.geometry, self.ccd_terms[self.obs.ccd]
-        du = c[:, 0] - c[:, 2] * g.lever[:, 1]
-        dv = c[:, 1] + c[:, 2] * g.lever[:, 0]
-        self.x = (g.field_x + g.jacobian[:, 0, 0] * du + g.jacobian[:, 0, 1] * dv) / g.scale_pix
-        self.y = (g.field_y + g.jacobian[:, 1, 0] * du + g.jacobian[:, 1, 1] * dv) / g.scale_pix
-
-    def linearize(self) -> tuple[Floats, Floats, Floats]:
-        """offset (n_obs, 2) model minus star [mas], turn (n_obs, 2, 2), ccd columns (n_obs, 2, 3) [mas per pix]."""
-        obs, order, scale = self.obs, self.options.order, self.geometry.scale_pix
-        model = np.empty((obs.x.size, 2))
-        slope = np.empty((obs.x.size, 2, 2))
-        for e in range(obs.visits.size):
-            k = np.flatnonzero(obs.visit == e)
-            design = basis.matrix(order, self.x[k], self.y[k])
-            for axis in range(2):
-                model[k, axis] = design @ self.coefficients[e, axis] - self.field[k, axis]
-                gx, gy = basis.gradient(order, self.coefficients[e, axis], self.x[k], self.y[k])
-                slope[k, axis, 0], slope[k, axis, 1] = gx / scale, gy / scale
-        c, east, north = self.centre[obs.visit], self.east[obs.visit], self.north[obs.visit]
-        s_centre = self.star[obs.star]
-        s_east, s_north = self.local_axes()
-        s_east, s_north = s_east[obs.star], s_north[obs.star]
-        moved = s_centre + (self.motion[:, :1] * s_east + self.motion[:, 1:] * s_north) / MAS
-        depth = _dot(moved, c)
-        xi, eta = _dot(moved, east) / depth, _dot(moved, north) / depth
-        # d(xi, eta)/d(east, north of the star), then its inverse
-        a00 = (_dot(s_east, east) - xi * _dot(s_east, c)) / depth
-        a01 = (_dot(s_north, east) - xi * _dot(s_north, c)) / depth
-        a10 = (_dot(s_east, north) - eta * _dot(s_east, c)) / depth
-        a11 = (_dot(s_north, north) - eta * _dot(s_north, c)) / depth
-        det = a00 * a11 - a01 * a10
-        turn = np.empty((obs.x.size, 2, 2))
-        turn[:, 0, 0], turn[:, 0, 1], turn[:, 1, 0], turn[:, 1, 1] = a11 / det, -a01 / det, -a10 / det, a00 / det
-        miss = np.stack([np.radians(model[:, 0]) - xi, np.radians(model[:, 1]) - eta], axis=1) * MAS
-        offset = np.einsum("kij,kj->ki", turn, miss)
-        # mas on the sky per pix of the focal plane
-        plate = np.einsum("kij,kjl,klm->kim", turn, np.radians(slope) * MAS, self.geometry.jacobian)
-        columns = np.empty((obs.x.size, 2, 3))
-        columns[:, :, :2] = plate
-        lever = np.stack([-self.geometry.lever[:, 1], self.geometry.lever[:, 0]], axis=1) / LEVER_PIX
-        columns[:, :, 2] = np.einsum("kij,kj->ki", plate, lever)
-        self.plate = plate
-        return offset, turn, columns
-
-    def gradient(self, weight: Floats, miss: Floats, turn: Floats, columns: Floats) -> Floats:
-        """Right side of the normal equations, stars eliminated: unknowns as in schur.reduce_positions.
-
-        weight (n_obs, 3) [mas^-2]; miss (n_obs, 2) model minus the star's weighted mean [mas]; turn and columns as of
-        `linearize`.
-        """
-        obs = self.obs
-        pull = np.stack(
-            [
-                weight[:, 0] * miss[:, 0] + weight[:, 1] * miss[:, 1],
-                weight[:, 1] * miss[:, 0] + weight[:, 2] * miss[:, 1],
-            ],
-            axis=1,
-        )
-        own = np.einsum("kji,kj->ki", turn, pull)
-        visits = np.zeros((obs.visits.size, 2, basis.n_terms(self.options.order)))
-        for e in range(obs.visits.size):
-            k = np.flatnonzero(obs.visit == e)
-            visits[e] = own[k].T @ basis.matrix(self.options.order, self.x[k], self.y[k])
-        terms = np.einsum("kji,kj->ki", columns, pull)
-        ccds = np.stack([np.bincount(obs.ccd, terms[:, m], obs.ccds.size) for m in range(3)], axis=1)
-        return np.concatenate([visits.ravel(), ccds.ravel()])
+    def linearize(self) -> None:
+        """Places and slopes at the present coefficients, CCD terms and stars."""
+        obs, g = self.obs, self.geometry
+        linear.linearize(
+            self.options.order, obs.visit, obs.ccd, obs.star, g.field_x, g.field_y, g.jacobian, g.lever, g.scale_pix,
+            self.coefficients, self.ccd_terms, self.field, self.plane, self.star, np.stack(self.local_axes(), axis=1),
+            self.pm, self.star_epoch, self.epoch_mjd, self.x, self.y, self.offset, self.turn, self.plate,
+        )  # fmt: skip
 
     def local_axes(self) -> tuple[Floats, Floats]:
         """East and north unit vectors (n_star, 3) at the stars."""
@@ -210,19 +149,10 @@ class State:
         return east, np.cross(s, east)
 
     def covariance(self, rotation: Floats) -> Floats:
-        """(n_obs, 3) covariance of the detections on the sky [mas^2]; rotation (n_obs, 2, 2) CCD axes -> u, v."""
-        m = np.einsum("kij,kjl->kil", self.plate, rotation)
-        cx, cxy, cy = self.obs.covariance.T
-        return np.stack(
-            [
-                m[:, 0, 0] ** 2 * cx + 2 * m[:, 0, 0] * m[:, 0, 1] * cxy + m[:, 0, 1] ** 2 * cy,
-                m[:, 0, 0] * m[:, 1, 0] * cx
-                + (m[:, 0, 0] * m[:, 1, 1] + m[:, 0, 1] * m[:, 1, 0]) * cxy
-                + m[:, 0, 1] * m[:, 1, 1] * cy,
-                m[:, 1, 0] ** 2 * cx + 2 * m[:, 1, 0] * m[:, 1, 1] * cxy + m[:, 1, 1] ** 2 * cy,
-            ],
-            axis=1,
-        )
+        """(n_obs, 3) covariance of the detections on the sky [mas^2]; rotation (n_ccd, 2, 2) CCD axes -> u, v."""
+        out = np.empty((self.obs.x.size, 3))
+        linear.covariance(self.plate, rotation, self.obs.ccd, self.obs.covariance, out)
+        return out
 
     def move_stars(self, shift: Floats) -> None:
         """Shift the stars by (n_star, 2) east, north [mas]."""
@@ -242,6 +172,14 @@ class State:
         weight[i] = inverse(self.refs.covariance[i] + np.array([floor2, 0.0, floor2]))
         return weight, offset
 
+    def means(
+        self, weight: Floats, use: Floats, ref_weight: Floats, ref_offset: Floats
+    ) -> tuple[Floats, Floats]:
+        """Best shift (n_star, 2) of each star [mas] and its covariance (n_star, 3); see linear.star_means."""
+        shift, spread = np.empty((self.obs.stars.size, 2)), np.empty((self.obs.stars.size, 3))
+        linear.star_means(self.start, weight, use, self.offset, ref_weight, ref_offset, shift, spread)
+        return shift, spread
+
 
 def inverse(c: Floats) -> Floats:
     """(n, 3) inverses 00, 01, 11 of symmetric 2 x 2 matrices (n, 3)."""
@@ -252,28 +190,3 @@ def inverse(c: Floats) -> Floats:
 def quadratic(r: Floats, w: Floats) -> Floats:
     """(n,) r^T W r for r (n, 2) and W (n, 3)."""
     return w[:, 0] * r[:, 0] ** 2 + 2 * w[:, 1] * r[:, 0] * r[:, 1] + w[:, 2] * r[:, 1] ** 2
-
-
-def star_means(
-    obs: Observations, weight: Floats, offset: Floats, ref_weight: Floats, ref_offset: Floats
-) -> tuple[Floats, Floats]:
-    """Best shift (n_star, 2) of each star [mas] and its covariance (n_star, 3) [mas^2]; 0 for a star without weight."""
-    n = obs.stars.size
-    total = np.stack([np.bincount(obs.star, weight[:, i], n) for i in range(3)], axis=1) + ref_weight
-    pull = np.stack(
-        [
-            np.bincount(obs.star, weight[:, 0] * offset[:, 0] + weight[:, 1] * offset[:, 1], n)
-            + ref_weight[:, 0] * ref_offset[:, 0]
-            + ref_weight[:, 1] * ref_offset[:, 1],
-            np.bincount(obs.star, weight[:, 1] * offset[:, 0] + weight[:, 2] * offset[:, 1], n)
-            + ref_weight[:, 1] * ref_offset[:, 0]
-            + ref_weight[:, 2] * ref_offset[:, 1],
-        ],
-        axis=1,
-    )
-    has = total[:, 0] > 0
-    covariance = np.full((n, 3), np.nan)
-    covariance[has] = inverse(total[has])
-    c = np.nan_to_num(covariance)
-    shift = np.stack([c[:, 0] * pull[:, 0] + c[:, 1] * pull[:, 1], c[:, 1] * pull[:, 0] + c[:, 2] * pull[:, 1]], axis=1)
-    return shift, covariance

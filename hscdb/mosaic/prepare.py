@@ -13,13 +13,13 @@ from hscdb.mosaic.places import vectors
 _ORDER_MAX = 12  # 91 terms: more than any distortion needs, and Chebyshev sums are still exact to 1e-13
 
 
-def check(astrometry_order: int, flux_order: int, flux_visit_order: int) -> None:
+def check(astrometry_order: int | None, flux_order: int, flux_visit_order: int) -> None:
     """ConfigError `bad_setting` for orders that make no model: without linear terms all stars lie at one point."""
     for name, order, least in (
         ("astrometry_order", astrometry_order, 1), ("flux_order", flux_order, 0),
         ("flux_visit_order", flux_visit_order, 0),
     ):  # fmt: skip
-        if not least <= order <= _ORDER_MAX:
+        if order is not None and not least <= order <= _ORDER_MAX:
             raise ConfigError(
                 f"mosaic.{name} = {order}: out of range ({least} to {_ORDER_MAX} needed). Give another order.",
                 code="bad_setting",

@@ -1,9 +1,8 @@
 """Weights that outliers cannot bend: measured error floors, Huber first, then a hard cut."""
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -11,6 +10,7 @@ Bools = npt.NDArray[np.bool_]
 
 MEDIAN_CHI2 = {1: 0.4549, 2: 1.3863}  # medians of the chi-square distributions of 1 and 2 degrees of freedom
 _N_ROUND = 30  # two far detections of six, their given errors a third smaller, are left by a quarter each round
+_SAME = 1e-6  # largest change of a factor in a round after which the next would change nothing
 _HUBER = {1: 1.345, 2: 1.8}  # 95 % efficiency on Gaussian residuals of 1 and 2 dimensions
 
 
@@ -57,24 +57,56 @@ def factor(chi2: Floats, dimension: int, clip_sigma: float, is_soft: bool) -> Fl
 
 
 def settle(
-    star: Ints, n_star: int, residual: Floats, weight: Floats, chi2_of: Callable[[Floats], Floats], clip_sigma: float,
-    is_soft: bool,
-) -> Floats:  # fmt: skip
+    start: Ints, residual: Floats, weight: Floats, inverse: Floats, clip_sigma: float, is_soft: bool
+) -> Floats:
     """(n_obs,) factors on the weights, each star's own mean being found anew under them.
 
+    start    : (n_star + 1,) first observation of each star.
     residual : (n_obs, dimension) about any place of the star; weight (n_obs,) inverse variance, 0 for what may not
-    count; chi2_of(residual) -> (n_obs,). Two bad detections of six drag a plain mean so far that all six look bad;
-    the mean under Huber's weights, found in a few rounds, stays with the four.
+               count; inverse (n_obs, 1) or (n_obs, 3) inverse (co)variances by which residuals are judged.
+
+    Two bad detections of six drag a plain mean so far that all six look bad; the mean under Huber's weights, found in
+    a few rounds, stays with the four.
     """
     dimension = residual.shape[1]
-    soft = np.ones(star.size)
-    for _ in range(_N_ROUND):
-        w = weight * soft
-        total = np.maximum(np.bincount(star, w, n_star), 1e-300)
-        mean = np.stack([np.bincount(star, w * axis, n_star) for axis in residual.T], axis=1) / total[:, None]
-        chi2 = chi2_of(residual - mean[star]) / np.maximum(1.0 - w / total[star], 0.05)
-        soft = factor(chi2, dimension, clip_sigma, True)
-    return soft if is_soft else factor(chi2, dimension, clip_sigma, False)
+    chi2 = np.empty(residual.shape[0])
+    _settle(start, residual, weight, inverse, _HUBER[dimension], chi2)
+    return factor(chi2, dimension, clip_sigma, is_soft)
+
+
+@njit(cache=True, nogil=True)
+def _settle(start, residual, weight, inverse, huber, chi2):
+    dimension = residual.shape[1]
+    n_most = 1
+    for s in range(start.size - 1):
+        n_most = max(n_most, start[s + 1] - start[s])
+    soft = np.empty(n_most)
+    mean = np.empty(dimension)
+    for s in range(start.size - 1):
+        first, last = start[s], start[s + 1]
+        soft[: last - first] = 1.0
+        for _ in range(_N_ROUND):
+            total = 0.0
+            mean[:] = 0.0
+            for k in range(first, last):
+                w = weight[k] * soft[k - first]
+                total += w
+                for i in range(dimension):
+                    mean[i] += w * residual[k, i]
+            total = max(total, 1e-300)
+            change = 0.0
+            for k in range(first, last):
+                a = residual[k, 0] - mean[0] / total
+                square = a * a * inverse[k, 0]
+                if dimension == 2:
+                    b = residual[k, 1] - mean[1] / total
+                    square += 2.0 * a * b * inverse[k, 1] + b * b * inverse[k, 2]
+                chi2[k] = square / max(1.0 - weight[k] * soft[k - first] / total, 0.05)
+                new = min(1.0, huber / max(np.sqrt(chi2[k]), 1e-12))
+                change = max(change, abs(new - soft[k - first]))
+                soft[k - first] = new
+            if change < _SAME:
+                break
 
 
 def wander(star: Ints, used: Bools, place: Floats, n_star: int) -> float:

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hscdb.mosaic.geometry import Plane
-from hscdb.mosaic.judge import Before, Verdict
-from hscdb.mosaic.model import Astrometry, Bools, Floats, Flux, Geometry, Ints, Observations, References
+from hscdb.mosaic.judge import Verdict
+from hscdb.mosaic.model import Astrometry, Bools, Floats, Flux, Ints, Observations, References
+from hscdb.mosaic.solve import Result
 from hscdb.sky import sphere
 
 Rows = npt.NDArray[np.void]
@@ -84,23 +85,15 @@ def stars(key: dict[str, int], obs: Observations, refs: References, position: As
     )  # fmt: skip
 
 
-def residuals(
-    key: dict[str, int],
-    source_id: Ints,
-    obs: Observations,
-    geometry: Geometry,
-    position: Astrometry,
-    flux: Flux,
-    first: Before,
-    place_err: Floats,
-) -> Rows:
-    """Rows of star_residual; source_id (n_obs,), place_err (n_obs,) one sigma per axis of the centroid [mas]."""
+def residuals(key: dict[str, int], source_id: Ints, obs: Observations, result: Result) -> Rows:
+    """Rows of star_residual; source_id (n_obs,)."""
+    geometry, position, flux, first = result.places, result.position, result.scale, result.first
     ra, dec = _places(obs, position)
     star_mag = flux.star[obs.star]
     return build(
         obs.star.size, **key, star_id=obs.stars[obs.star], visit=obs.visits[obs.visit], ccd=obs.ccds[obs.ccd],
         source_id=source_id, u_pix=geometry.u, v_pix=geometry.v, ra=ra, dec=dec, mag=star_mag + flux.residual,
-        mag_err=obs.mag_err, position_mas_err=place_err,
+        mag_err=obs.mag_err, position_mas_err=result.place_err,
         ra_before_mas=first.position[:, 0], dec_before_mas=first.position[:, 1], mag_before_mmag=1000.0 * first.mag,
         ra_after_mas=position.residual[:, 0], dec_after_mas=position.residual[:, 1],
         mag_after_mmag=1000.0 * flux.residual, is_used_astrometry=position.is_used, is_used_photometry=flux.is_used,

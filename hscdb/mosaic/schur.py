@@ -28,23 +28,27 @@ Ints = npt.NDArray[np.int64]
 
 # Dense rows held at a time: 64 MB of float64, small beside the observations and large enough for syrk's full speed.
 _CHUNK_BYTES = 64 * 2**20
+LEVER_PIX = 1000.0  # the turn is fitted in pix at this distance, so that its column is like those of the shifts
 
 
 @njit(cache=True, nogil=True)
-def _positions_chunk(start, first, last, visit, ccd, x, y, order, n_visit, turn, w, k3, d, ref_w, ref_d, h, g, u, t):
+def _positions_chunk(start, first, last, visit, ccd, x, y, order, n_visit, turn, plate, lever, w, use, d, ref_w, ref_d,
+                     h, g, u, t):  # fmt: skip
     """Add the stars first .. last-1 to h, g and write their rows into u, t. See `reduce_positions` for the arrays."""
     n_c = (order + 1) * (order + 2) // 2
     b = np.empty(n_c)
+    tx, ty = np.empty(order + 1), np.empty(order + 1)
     wb = np.empty((2, 2))
+    k3 = np.empty((2, 3))
     for s in range(first, last):
         row = 2 * (s - first)
         d00, d01, d11 = ref_w[s, 0], ref_w[s, 1], ref_w[s, 2]
         r0 = ref_w[s, 0] * ref_d[s, 0] + ref_w[s, 1] * ref_d[s, 1]
         r1 = ref_w[s, 1] * ref_d[s, 0] + ref_w[s, 2] * ref_d[s, 1]
         for k in range(start[s], start[s + 1]):
-            w00, w01, w11 = w[k, 0], w[k, 1], w[k, 2]
-            if w00 == 0.0 and w11 == 0.0:
+            if use[k] == 0.0:
                 continue
+            w00, w01, w11 = use[k] * w[k, 0], use[k] * w[k, 1], use[k] * w[k, 2]
             d00 += w00
             d01 += w01
             d11 += w11
@@ -52,7 +56,7 @@ def _positions_chunk(start, first, last, visit, ccd, x, y, order, n_visit, turn,
             wy1 = w01 * d[k, 0] + w11 * d[k, 1]
             r0 += wy0
             r1 += wy1
-            fill(order, x[k], y[k], b)
+            fill(order, x[k], y[k], tx, ty, b)
             # wb = W G, q = G^T W G: the visit's coefficients act through the 2 x 2 matrix G = turn
             for j in range(2):
                 wb[0, j] = w00 * turn[k, 0, j] + w01 * turn[k, 1, j]
@@ -73,22 +77,21 @@ def _positions_chunk(start, first, last, visit, ccd, x, y, order, n_visit, turn,
                 u[row + 1, o + n_c + i] += wb[1, 1] * bi
                 for j in range(n_c):
                     bb = bi * b[j]
-                    h[o + i, o + n_c + j] += q01 * bb
-                    if j >= i:
-                        h[o + i, o + j] += q00 * bb
-                        h[o + n_c + i, o + n_c + j] += q11 * bb
-            if ccd[k] < 0:
-                continue
+                    h[o + j, o + n_c + i] += q01 * bb
+                    if j <= i:
+                        h[o + j, o + i] += q00 * bb
+                        h[o + n_c + j, o + n_c + i] += q11 * bb
             c = n_visit * 2 * n_c + 3 * ccd[k]
+            ccd_columns(plate[k], lever[k, 0], lever[k, 1], k3)
             for m in range(3):
-                k0, k1 = k3[k, 0, m], k3[k, 1, m]
+                k0, k1 = k3[0, m], k3[1, m]
                 wk0 = w00 * k0 + w01 * k1
                 wk1 = w01 * k0 + w11 * k1
                 g[c + m] += k0 * wy0 + k1 * wy1
                 u[row, c + m] += wk0
                 u[row + 1, c + m] += wk1
                 for n in range(m, 3):
-                    h[c + m, c + n] += wk0 * k3[k, 0, n] + wk1 * k3[k, 1, n]
+                    h[c + m, c + n] += wk0 * k3[0, n] + wk1 * k3[1, n]
                 e0 = turn[k, 0, 0] * wk0 + turn[k, 1, 0] * wk1
                 e1 = turn[k, 0, 1] * wk0 + turn[k, 1, 1] * wk1
                 for i in range(n_c):
@@ -107,121 +110,44 @@ def _positions_chunk(start, first, last, visit, ccd, x, y, order, n_visit, turn,
         t[row + 1] = (r1 - l10 * t[row]) / l11
 
 
+@njit(cache=True, nogil=True)
+def ccd_columns(plate, lever_u, lever_v, out):
+    """Derivatives (2, 3) of a place by its CCD's shifts and turn [mas per pix]; the turn in pix at LEVER_PIX."""
+    for i in range(2):
+        out[i, 0], out[i, 1] = plate[i, 0], plate[i, 1]
+        out[i, 2] = (lever_u * plate[i, 1] - lever_v * plate[i, 0]) / LEVER_PIX
+
+
 def reduce_positions(
-    start: Ints,
-    visit: Ints,
-    ccd: Ints,
-    x: Floats,
-    y: Floats,
-    order: int,
-    n_visit: int,
-    n_ccd: int,
-    turn: Floats,
-    weight: Floats,
-    ccd_terms: Floats,
-    offset: Floats,
-    ref_weight: Floats,
-    ref_offset: Floats,
-) -> tuple[Floats, Floats]:
+    start: Ints, visit: Ints, ccd: Ints, x: Floats, y: Floats, order: int, n_visit: int, n_ccd: int, turn: Floats,
+    plate: Floats, lever: Floats, weight: Floats, use: Floats, offset: Floats, ref_weight: Floats, ref_offset: Floats,
+) -> tuple[Floats, Floats]:  # fmt: skip
     """Reduced normal matrix (upper triangle) and right side of the astrometric fit.
 
     start      : (n_star + 1,) first observation of each star; observations are sorted by star.
-    visit, ccd : (n_obs,) indices; ccd -1 = the model has no CCD terms.
+    visit, ccd : (n_obs,) indices.
     x, y       : (n_obs,) arguments of the Chebyshev basis.
     turn       : (n_obs, 2, 2) d(east, north of the star) / d(xi, eta of the visit), no unit.
-    weight     : (n_obs, 3) inverse covariance 00, 01, 11 [mas^-2]; zeros leave an observation out.
-    ccd_terms  : (n_obs, 2, 3) derivative of the place by the CCD's shifts and turn [mas per unit].
+    plate      : (n_obs, 2, 2) d(east, north) / d(u, v) [mas/pix]; lever (n_obs, 2) place from the CCD's center [pix].
+    weight     : (n_obs, 3) inverse covariance 00, 01, 11 [mas^-2]; use (n_obs,) factor on it, 0 leaves one out.
     offset     : (n_obs, 2) model minus star [mas].
     ref_weight : (n_star, 3) inverse covariance of the reference [mas^-2]; zeros where there is none.
     ref_offset : (n_star, 2) reference minus star [mas].
 
-    Unknowns: per visit the changes of xi then eta coefficients [mas], then per ccd its three terms.
+    Unknowns: per visit the changes of xi then eta coefficients [mas], then per ccd its three terms [pix].
     """
     n = n_visit * (order + 1) * (order + 2) + 3 * n_ccd
 
     def chunk(first: int, last: int, h: Floats, g: Floats, u: Floats, t: Floats) -> None:
         _positions_chunk(
-            start,
-            first,
-            last,
-            visit,
-            ccd,
-            x,
-            y,
-            order,
-            n_visit,
-            turn,
-            weight,
-            ccd_terms,
-            offset,
-            ref_weight,
-            ref_offset,
-            h,
-            g,
-            u,
-            t,
-        )
+            start, first, last, visit, ccd, x, y, order, n_visit, turn, plate, lever, weight, use, offset, ref_weight,
+            ref_offset, h, g, u, t,
+        )  # fmt: skip
 
-    return _reduce(chunk, n, start.size - 1, 2)
+    return reduce(chunk, n, start.size - 1, 2)
 
 
-@njit(cache=True, nogil=True)
-def _fluxes_chunk(start, first, last, column, entry, w, d, ref_w, ref_d, h, g, u, t):
-    """As _positions_chunk for one number per observation and a sparse design (n_obs, n_entry)."""
-    n_entry = column.shape[1]
-    for s in range(first, last):
-        row = s - first
-        total = ref_w[s]
-        r = ref_w[s] * ref_d[s]
-        for k in range(start[s], start[s + 1]):
-            wk = w[k]
-            if wk == 0.0:
-                continue
-            total += wk
-            r += wk * d[k]
-            for i in range(n_entry):
-                ci = column[k, i]
-                if ci < 0:
-                    continue
-                ei = wk * entry[k, i]
-                g[ci] += ei * d[k]
-                u[row, ci] += ei
-                for j in range(n_entry):
-                    if column[k, j] >= ci:
-                        h[ci, column[k, j]] += ei * entry[k, j]
-        if total <= 0.0:
-            continue
-        root = np.sqrt(total)
-        for j in range(u.shape[1]):
-            u[row, j] /= root
-        t[row] = r / root
-
-
-def reduce_fluxes(
-    start: Ints,
-    column: Ints,
-    entry: Floats,
-    n: int,
-    weight: Floats,
-    offset: Floats,
-    ref_weight: Floats,
-    ref_offset: Floats,
-) -> tuple[Floats, Floats]:
-    """Reduced normal matrix (upper triangle) and right side of the photometric fit.
-
-    column, entry : (n_obs, n_entry) which unknowns an observation has (-1: none) and their factors; a column
-                    occurs at most once per row.
-    weight, offset         : (n_obs,) inverse variance [mag^-2] and magnitude minus star [mag].
-    ref_weight, ref_offset : (n_star,) the same of the reference magnitude; weight 0 where there is none.
-    """
-
-    def chunk(first: int, last: int, h: Floats, g: Floats, u: Floats, t: Floats) -> None:
-        _fluxes_chunk(start, first, last, column, entry, weight, offset, ref_weight, ref_offset, h, g, u, t)
-
-    return _reduce(chunk, n, start.size - 1, 1)
-
-
-def _reduce(
+def reduce(
     chunk: Callable[[int, int, Floats, Floats, Floats, Floats], None], n: int, n_star: int, n_row: int
 ) -> tuple[Floats, Floats]:
     """Run `chunk` over all stars and subtract the eliminated part; returns (h upper, g)."""

@@ -1,7 +1,6 @@
 """mosaic: tie all visits of a tract and filter together, positions and fluxes, by the stars they share."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +10,8 @@ from hscdb.camera.color import color_term
 from hscdb.db import copy
 from hscdb.db.queries import query
 from hscdb.errors import InputError
-from hscdb.fits import header, product
-from hscdb.mosaic import astrometry, ccdmap, flux, frames, gather, geometry, judge, prepare, products, rows, turbulence
-from hscdb.mosaic.model import Astrometry, Floats, Flux, Geometry, Observations
+from hscdb.fits import header, plain
+from hscdb.mosaic import flux, frames, gather, prepare, products, rows, solve
 from hscdb.mosaic.places import Options
 from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, stage
@@ -35,7 +33,10 @@ _N_SOLVED = 3  # detections a frame must have in the fit to count as solved, els
 class Config:
     """Settings of mosaic."""
 
-    astrometry_order: int = setting(5, "total degree of each visit's astrometric polynomial", was="fittingOrder")
+    astrometry_order: int | None = setting(
+        None, "total degree of each visit's astrometric polynomial; None: chosen by the reserved stars",
+        was="fittingOrder",
+    )  # fmt: skip
     flux_order: int = setting(7, "total degree of the flux field common to all visits", was="fluxFitOrder")
     flux_visit_order: int = setting(2, "total degree of each visit's own flux field", was="commonFluxCorr")
     flux: str = setting(
@@ -80,7 +81,31 @@ class Config:
 def run(work: Work, config: Config) -> Funnel:
     """Solve WCS and flux scale of all visits of a tract and filter together (hscPipe: mosaic.py)."""
     prepare.check(config.astrometry_order, config.flux_order, config.flux_visit_order)
-    unit = {"run_id": work.run_id, "tract": work.unit["tract"], "filter": work.unit["filter"]}
+    given, found = read(work, config)
+    result = solve.solve(work.camera, given, settings(config))
+    _warn(found.left_out, result)
+    n_solved = write(work, given, found, result)
+    obs = given.obs
+    return {
+        "n_visit": found.n_visit, "n_visit_solved": int(obs.visits.size), "n_frame": len(given.frames),
+        "n_frame_solved": n_solved, "n_star": int(obs.stars.size), "n_observation": int(obs.x.size),
+        "n_astrometry_used": int(result.position.is_used.sum()), "n_photometry_used": int(result.scale.is_used.sum()),
+        "n_ref": result.position.n_ref, "n_ref_mag": result.scale.n_ref, "n_reserved": int(obs.is_reserved.sum()),
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Found:
+    """What rows need beside the solution: source_id (n_obs,), how many visits, {visit: reason} of those left out."""
+
+    source_id: Any
+    n_visit: int
+    left_out: dict[str, str]
+
+
+def read(work: Work, config: Config) -> tuple[solve.Given, Found]:
+    """Everything that the solution is made from. Raises InputError `no_frames`, DataError `no_overlap`."""
+    unit = _unit(work)
     who = f"mosaic tract={unit['tract']} filter={unit['filter']}"
     all_frames = read_frames(work.connection, **unit)
     chosen = work.options.get("frames")
@@ -90,74 +115,51 @@ def run(work: Work, config: Config) -> Funnel:
             f"{who}: no calibrated frame (at least 1 needed). Run `hscdb run REPO isr..match` for its visits first.",
             code="no_frames",
         )
-    seen = read_observations(work.connection, **unit, flux=config.flux)
-    seen = seen[prepare.among(seen, chosen)]
-    positions, mags = _references(work, config, unit, seen)
+    seen = copy.read(work.connection, read_observations, **unit, flux=config.flux)
+    if chosen is not None:
+        seen = seen[prepare.among(seen, chosen)]
+    positions, mags = _references(work, config, unit)
     seen, used_frames, left_out = prepare.connected(
         who, config.n_shared_min, config.use_ambiguous, seen, all_frames, positions
     )
     obs = gather.observations(seen, used_frames, config.use_ambiguous)
     refs = gather.references(obs.stars, positions, *prepare.by_star(obs, mags))
+    given = solve.Given(obs, refs, used_frames, gather.zero_points(seen, used_frames))
+    return given, Found(seen["source_id"].copy(), int(np.unique(all_frames["visit"]).size), left_out)
+
+
+def write(work: Work, given: solve.Given, found: Found, result: solve.Result) -> int:
+    """Rows and files of a solution; returns the number of frames that were solved themselves."""
     key = {"run_id": work.run_id, "task_id": work.task_id}
-    where = geometry.plane(work.camera, obs.ccds)
-    places = geometry.places(where, obs.ccds, obs.ccd, obs.x, obs.y)
-    per_visit = prepare.per_visit(used_frames, obs, work.camera)
-    rotation = geometry.rotations(work.camera, obs.ccds, obs.ccd)
-    place_err = np.sqrt(0.5 * (obs.covariance[:, 0] + obs.covariance[:, 2])) * 1000.0 * work.camera.pixel_scale_arcsec
-    anchors = geometry.anchors(where, used_frames, obs.visits)
-
-    def fit(field: Floats | None, previous: Astrometry | None) -> Astrometry:
-        return astrometry.fit(
-            obs, refs, places, per_visit["crval"], per_visit["mjd"], rotation, _options(config),
-            work.camera.distortion is not None, anchors, field, previous,
-        )  # fmt: skip
-
-    half = geometry.half_sizes(work.camera, obs.ccds)
-    position = _position(config, fit, obs, places, per_visit["crval"], half, place_err)
-    areas = np.array([frames.area_at_axis(where, position, e) for e in range(obs.visits.size)])
-    jacobian = frames.jacobians(where, position, obs, areas)
-    scale = flux.fit(obs, refs, places, obs.mag - 2.5 * np.log10(jacobian), per_visit["zero"], _flux_options(config))
-    first = judge.before(
-        obs, obs.mag + gather.zero_points(seen, used_frames), prepare.motion(obs, refs, per_visit["mjd"])
-    )
-    verdict = judge.verdict(obs, first, position, scale, place_err)
+    unit, obs, position, scale = _unit(work), given.obs, result.position, result.scale
     for table, array in (
-        ("mosaic_solution", rows.summary(key, unit["tract"], unit["filter"], obs, position, scale, verdict, left_out)),
-        ("mosaic_visit", rows.visits(key, where, obs, position, scale)),
-        ("mosaic_ccd", rows.ccds(key, obs, position, scale)),
-        ("star_solution", rows.stars(key, obs, refs, position, scale)),
         (
-            "star_residual",
-            rows.residuals(key, seen["source_id"], obs, places, position, scale, first, place_err),
+            "mosaic_solution",
+            rows.summary(
+                key, unit["tract"], unit["filter"], obs, position, scale, result.verdict, found.left_out
+            ),
         ),
+        ("mosaic_visit", rows.visits(key, result.where, obs, position, scale)),
+        ("mosaic_ccd", rows.ccds(key, obs, position, scale)),
+        ("star_solution", rows.stars(key, obs, given.refs, position, scale)),
+        ("star_residual", rows.residuals(key, found.source_id, obs, result)),
     ):
         copy.write(work.connection, table, array)
-    _warn(left_out, verdict)
-    n_solved = _write_frames(work, key, where, used_frames, obs, position, scale, areas, verdict)
-    return {
-        "n_visit": int(np.unique(all_frames["visit"]).size), "n_visit_solved": int(obs.visits.size),
-        "n_frame": len(used_frames), "n_frame_solved": n_solved, "n_star": int(obs.stars.size),
-        "n_observation": len(seen), "n_astrometry_used": int(position.is_used.sum()),
-        "n_photometry_used": int(scale.is_used.sum()), "n_ref": position.n_ref, "n_ref_mag": scale.n_ref,
-        "n_reserved": int(obs.is_reserved.sum()),
-    }  # fmt: skip
+    return _write_frames(work, key, given, result)
 
 
-def _position(
-    config: Config, fit: Callable[[Floats | None, Astrometry | None], Astrometry], obs: Observations, places: Geometry,
-    crval: Floats, half: Floats, place_err: Floats,
-) -> Astrometry:  # fmt: skip
-    """The joint fit of positions, with what is taken off the model if reserved stars become better by it."""
-    if not config.solve_turbulence:
-        return fit(None, None)
-    maps, bend = ccdmap.learn(obs, places, crval, config.astrometry_order, half)
-    return turbulence.solve(fit, obs, places, half, place_err, maps if ccdmap.is_needed(bend) else None)
+def _unit(work: Work) -> dict[str, Any]:
+    return {"run_id": work.run_id, "tract": work.unit["tract"], "filter": work.unit["filter"]}
 
 
-def _warn(left_out: dict[str, str], verdict: judge.Verdict) -> None:
-    """Tell what the counts alone do not: who took no part, and that nothing came of it."""
+def _warn(left_out: dict[str, str], result: solve.Result) -> None:
+    """Tell what the counts alone do not: who took no part, who is bad, and that nothing came of it."""
+    verdict = result.verdict
     for visit, why in left_out.items():
         logger.warning("visit %s is left out: it %s", visit, why)
+    bad: Any = result.position.notes["bad_visits"]
+    for visit, rms in bad.items():
+        logger.warning("visit %s is bad: its stars scatter by %.0f mas, more than errors explain", visit, rms)
     for what, is_better, after, before, unit in (
         ("positions", verdict.is_position_better, verdict.position_after, verdict.position_before, "mas"),
         ("fluxes", verdict.is_mag_better, 1000 * verdict.mag_after, 1000 * verdict.mag_before, "mmag"),
@@ -169,25 +171,24 @@ def _warn(left_out: dict[str, str], verdict: judge.Verdict) -> None:
             )  # fmt: skip
 
 
-def _options(config: Config) -> Options:
-    return Options(
-        order=config.astrometry_order, solve_ccd=config.solve_ccd, n_iteration_max=config.n_iteration_max,
-        clip_sigma=config.clip_sigma, ref_floor_mas=config.ref_position_floor_mas, floor_mas=config.position_floor_mas,
+def settings(config: Config) -> solve.Settings:
+    """Settings of the fits."""
+    position = Options(
+        solve_ccd=config.solve_ccd, n_iteration_max=config.n_iteration_max, clip_sigma=config.clip_sigma,
+        ref_floor_mas=config.ref_position_floor_mas, floor_mas=config.position_floor_mas,
         ccd_prior_pix=config.ccd_prior_pix,
     )  # fmt: skip
-
-
-def _flux_options(config: Config) -> flux.Options:
-    return flux.Options(
+    scale = flux.Options(
         order=config.flux_order, visit_order=config.flux_visit_order, solve_ccd=config.solve_flux_ccd,
         n_iteration_max=config.n_iteration_max, clip_sigma=config.clip_sigma,
         ref_floor_mag=config.ref_magnitude_floor_mag, floor_mag=config.magnitude_floor_mag,
         field_prior_mag=config.field_prior_mag, ccd_prior_mag=config.field_prior_mag,
     )  # fmt: skip
+    return solve.Settings(config.astrometry_order, position, scale, config.solve_turbulence)
 
 
 def _references(
-    work: Work, config: Config, unit: dict[str, Any], seen: Any
+    work: Work, config: Config, unit: dict[str, Any]
 ) -> tuple[Any, dict[int, tuple[float, float]]]:
     """Rows of reference positions (or None) and {star_id: (mag, mag_err)} in the unit's filter."""
     if not config.use_references:
@@ -209,25 +210,21 @@ def _references(
     return best, {}
 
 
-def _write_frames(
-    work: Work, key: dict[str, int], where: geometry.Plane, used: Any, obs: Observations, position: Astrometry,
-    scale: Flux, areas: Floats, verdict: judge.Verdict,
-) -> int:  # fmt: skip
+def _write_frames(work: Work, key: dict[str, int], given: solve.Given, result: solve.Result) -> int:
     """wcs_solution and flux_scale rows and wcs-, fcr- files of every frame; returns how many were solved themselves."""
-    solved = frames.solved(where, used, obs, position, scale, areas, _N_SOLVED)
-    copy.write(
-        work.connection, "wcs_solution", products.wcs_rows(key, work.unit["tract"], solved, verdict.is_position_better)
+    solved = frames.solved(
+        result.where, given.frames, given.obs, result.position, result.scale, result.areas, _N_SOLVED
     )
+    tract, verdict = work.unit["tract"], result.verdict
+    copy.write(work.connection, "wcs_solution", products.wcs_rows(key, tract, solved, verdict.is_position_better))
     scaled = [one for one in solved if np.isfinite(one.mag0_e)]
-    copy.write(
-        work.connection, "flux_scale", products.flux_rows(key, work.unit["tract"], scaled, verdict.is_mag_better)
-    )
+    copy.write(work.connection, "flux_scale", products.flux_rows(key, tract, scaled, verdict.is_mag_better))
     for one in solved:
-        ids = {"visit": one.visit, "ccd": one.ccd.ccd, "tract": work.unit["tract"], "filter": work.unit["filter"],
+        ids = {"visit": one.visit, "ccd": one.ccd.ccd, "tract": tract, "filter": work.unit["filter"],
                "pointing": one.pointing}  # fmt: skip
         with work.files.writing("wcs", **ids) as path:
-            product.write_header(path, header.wcs_cards(one.wcs, one.ccd.width, one.ccd.height))
+            plain.write(path, header.wcs_cards(one.wcs, one.ccd.width, one.ccd.height))
         if np.isfinite(one.mag0_e):
             with work.files.writing("fcr", **ids) as path:
-                product.write_header(path, products.fcr_cards(one))
+                plain.write(path, products.fcr_cards(one))
     return sum(one.status == "solved" for one in solved)

@@ -58,7 +58,7 @@ def solve(
         return _noted(best, f"not asked for: fewer than {_N_JUDGE} reserved stars to judge it")
     if maps is not None:
         best, maps = _with_maps(fit, obs, geometry, best, maps)
-    before = _reserved_rms(obs, best, place_err_mas)
+    before = judge.reserved_rms(obs, best.residual, place_err_mas)
     after, why, used = before, "", None
     for _ in range(_N_ROUND):
         field = measure(obs, geometry, half, best, maps)
@@ -67,7 +67,7 @@ def solve(
             break
         trial = fit(at(field, obs, geometry), best)
         trial = replace(trial, turbulence=field, notes=best.notes | trial.notes)
-        rms = _reserved_rms(obs, trial, place_err_mas)
+        rms = judge.reserved_rms(obs, trial.residual, place_err_mas)
         if not rms < after:
             why = f"reserved stars do not become better ({after:.3f} to {rms:.3f} mas)"
             break
@@ -110,13 +110,6 @@ def _with_maps(
 
 def _noted(solution: Astrometry, note: object) -> Astrometry:
     return replace(solution, notes=solution.notes | {"turbulence": note})
-
-
-def _reserved_rms(obs: Observations, solution: Astrometry, place_err_mas: Floats) -> float:
-    usable = obs.is_reserved & (obs.reason == "")
-    weight = 1.0 / (place_err_mas**2 + judge.FLOORS.position_mas**2)
-    axes = [judge.rms(solution.residual[:, i], obs.star, usable, obs.stars.size, weight)[0] for i in range(2)]
-    return float(np.sqrt(np.mean(np.square(axes))))
 
 
 def at(field: Turbulence, obs: Observations, geometry: Geometry) -> Floats:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from math import comb, isqrt
 
 import numpy as np
@@ -106,10 +107,17 @@ def design(x: ArrayLike, y: ArrayLike, order: int) -> Floats:
 
 def from_legendre(flat: ArrayLike, order: int) -> Floats:
     """Powers-of-x-and-y coefficients of a sum over the columns of `design`."""
+    convert = _in_powers(order)
+    return np.asarray(convert @ unflatten(flat, order) @ convert.T)
+
+
+@cache
+def _in_powers(order: int) -> Floats:
+    """(order+1, order+1) matrix whose column k holds P_k in powers."""
     convert = np.zeros((order + 1, order + 1))
     for k in range(order + 1):
         convert[: k + 1, k] = np.polynomial.legendre.leg2poly(np.eye(order + 1)[k, : k + 1])
-    return np.asarray(convert @ unflatten(flat, order) @ convert.T)
+    return convert
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from joint_world import build, star_rows
 
 from hscdb.camera.load import load
-from hscdb.mosaic import astrometry, basis, flux, frames, gather, geometry, judge, prepare, schur
+from hscdb.mosaic import astrometry, basis, flux, frames, gather, geometry, judge, prepare, schur, unknowns
 from hscdb.mosaic.places import Options, State, inverse, start
 from hscdb.sky import sphere
 
@@ -44,7 +44,7 @@ def arrays(world):
         "obs": obs, "refs": refs, "where": where,
         "places": geometry.places(where, obs.ccds, obs.ccd, obs.x, obs.y),
         "per_visit": prepare.per_visit(found_frames, obs, world.camera),
-        "rotation": geometry.rotations(world.camera, obs.ccds, obs.ccd),
+        "rotation": geometry.rotations(world.camera, obs.ccds),
         "anchors": geometry.anchors(where, found_frames, obs.visits),
     }  # fmt: skip
 
@@ -67,7 +67,7 @@ def positions(a, **options):
 def fluxes(a, solution):
     """The photometric fit, pixel areas first."""
     areas = np.array([frames.area_at_axis(a["where"], solution, e) for e in range(a["obs"].visits.size)])
-    jacobian = frames.jacobians(a["where"], solution, a["obs"], areas)
+    jacobian = frames.jacobians(a["where"], solution, a["obs"], a["places"], areas)
     mag = a["obs"].mag - 2.5 * np.log10(jacobian)
     return flux.fit(a["obs"], a["refs"], a["places"], mag, a["per_visit"]["zero"], flux.Options())
 
@@ -77,23 +77,24 @@ def one_pass(a, is_dense=False):
     fitted detection [mas]. is_dense: that difference alone, from numpy's dense least squares (small fields)."""
     obs, options = a["obs"], Options()
     may = (obs.reason == "") & ~obs.is_reserved
-    order = astrometry.supported(obs, may, options)
+    order = unknowns.supported(obs, may, options)
     begin = start(obs, a["places"], a["per_visit"]["crval"], options, order, True, a["anchors"])
     state = State(obs, a["refs"], a["places"], a["per_visit"]["crval"], a["per_visit"]["mjd"], begin, options)
-    offset, turn, columns = state.linearize()
-    weight = inverse(state.covariance(a["rotation"])) * may[:, None]
+    state.linearize()
+    given = state.covariance(a["rotation"])
+    weight, use = inverse(given), may.astype(float)
     ref_weight, ref_offset = state.reference()
-    ridge = astrometry._priors(obs, options)
+    ridge = unknowns.loose(obs, options)
 
     def eliminated():
         h, g = schur.reduce_positions(
-            obs.start, obs.visit, obs.ccd, state.x, state.y, options.order, obs.visits.size, obs.ccds.size, turn,
-            weight, columns, offset, ref_weight, ref_offset,
+            obs.start, obs.visit, obs.ccd, state.x, state.y, options.order, obs.visits.size, obs.ccds.size,
+            state.turn, state.plate, a["places"].lever, weight, use, state.offset, ref_weight, ref_offset,
         )  # fmt: skip
         return schur.solve(h, g, ridge, np.zeros(ridge.size), np.ones(ridge.size, bool))[0]
 
     ours, cpu, _ = clock(eliminated)
-    matrix, right, model = _sparse(obs, state, options, offset, turn, columns, weight, ref_weight, ref_offset, ridge)
+    matrix, right, model = _sparse(obs, state, options, weight * may[:, None], ref_weight, ref_offset, ridge)
     rows = np.repeat(may, 2)
 
     def apart(answer):
@@ -112,9 +113,12 @@ def one_pass(a, is_dense=False):
     }  # fmt: skip
 
 
-def _sparse(obs, state, options, offset, turn, columns, weight, ref_weight, ref_offset, ridge):
+def _sparse(obs, state, options, weight, ref_weight, ref_offset, ridge):
     """Weighted sparse matrix and right side of the pass with stars as unknowns, and the model's part unweighted."""
     n, terms = obs.x.size, basis.n_terms(options.order)
+    offset, turn, plate, lever = state.offset, state.turn, state.plate, state.geometry.lever / schur.LEVER_PIX
+    turned = lever[:, :1] * plate[:, :, 1] - lever[:, 1:] * plate[:, :, 0]
+    columns = np.concatenate([plate, turned[:, :, None]], axis=2)
     n_model, n_star = ridge.size, obs.stars.size
     design = basis.matrix(options.order, state.x, state.y)
     row = np.repeat(np.arange(2 * n).reshape(n, 2, 1), 2 * terms + 3, axis=2)

@@ -102,6 +102,6 @@ def build(
         np.where(known, star_mag[stars] + rng.normal(0, 0.02, stars.size), np.nan), np.where(known, 0.02, np.nan),
     )  # fmt: skip
     return World(
-        obs, refs, geometry, crval, np.full(n_visit, 57000.0), np.tile(np.eye(2), (n, 1, 1)), terms, zero, ccd_mag,
-        place[stars], star_mag[stars],
+        obs, refs, geometry, crval, np.full(n_visit, 57000.0), np.tile(np.eye(2), (side**2, 1, 1)), terms, zero,
+        ccd_mag, place[stars], star_mag[stars],
     )  # fmt: skip

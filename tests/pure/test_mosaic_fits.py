@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hscdb.errors import DataError
-from hscdb.mosaic import astrometry, basis, flux, judge, robust, schur
+from hscdb.mosaic import astrometry, basis, flux, fluxmodel, judge, robust, schur
 from hscdb.mosaic.places import MAS, Options
 from tests.pure.mosaic_world import World, build
 
@@ -161,29 +161,40 @@ def test_a_cloudy_visit_gets_its_own_zero_point_and_no_other_is_bent() -> None:
 
 
 def test_elimination_equals_the_full_system() -> None:
-    """A twin: the whole least-squares problem with stars as unknowns, by numpy."""
+    """A twin: the whole least-squares problem of the fluxes with stars as unknowns, by numpy."""
     rng = np.random.default_rng(2)
-    n_star, n, n_unknown = 12, 60, 5
+    n_star, n, n_visit, n_ccd, order, own = 12, 90, 3, 2, 3, 1
     star = np.sort(np.concatenate([np.arange(n_star), rng.integers(0, n_star, n - n_star)]))
-    column = np.stack([rng.permutation(n_unknown)[:3] for _ in range(n)]).astype(np.int64)
-    entry, weight, offset = rng.normal(size=(n, 3)), rng.uniform(0.5, 2, n), rng.normal(size=n)
+    visit, ccd, (u, v) = rng.integers(0, n_visit, n), rng.integers(0, n_ccd, n), rng.uniform(-1, 1, (2, n))
+    weight, offset = rng.uniform(0.5, 2, n) * (rng.random(n) > 0.1), rng.normal(size=n)
     ref_weight, ref_offset = rng.uniform(0, 1, n_star), rng.normal(size=n_star)
     start = np.searchsorted(star, np.arange(n_star + 1)).astype(np.int64)
-    h, g = schur.reduce_fluxes(start, column, entry, n_unknown, weight, offset, ref_weight, ref_offset)
-    ridge = np.full(n_unknown, 0.1)
-    got, variance = schur.solve(h, g, ridge, np.zeros(n_unknown), np.ones(n_unknown, bool))
-    design = np.zeros((n + n_star + n_unknown, n_unknown + n_star))
-    right = np.zeros(len(design))
+    model = fluxmodel.Model(start, visit, ccd, u, v, n_visit, n_ccd, order, own)
+    terms = np.zeros((n, model.size))
+    terms[np.arange(n), visit] = 1.0
+    terms[:, n_visit : n_visit + 9] = basis.matrix(order, u, v)[:, 1:]
     for k in range(n):
-        design[k, column[k]] = entry[k] * np.sqrt(weight[k])
-        design[k, n_unknown + star[k]] = -np.sqrt(weight[k])
-        right[k] = -offset[k] * np.sqrt(weight[k])
-    design[n : n + n_star, n_unknown:] = np.diag(np.sqrt(ref_weight))
+        terms[k, n_visit + 9 + 2 * visit[k] : n_visit + 11 + 2 * visit[k]] = basis.matrix(own, u[k], v[k])[0, 1:]
+        terms[k, n_visit * 3 + 9 + ccd[k]] = 1.0
+    design = np.zeros((n + n_star + model.size, model.size + n_star))
+    right = np.zeros(len(design))
+    design[:n, : model.size] = terms * np.sqrt(weight)[:, None]
+    design[np.arange(n), model.size + star] = -np.sqrt(weight)
+    right[:n] = -offset * np.sqrt(weight)
+    design[n : n + n_star, model.size :] = np.diag(np.sqrt(ref_weight))
     right[n : n + n_star] = ref_offset * np.sqrt(ref_weight)
-    design[n + n_star :, :n_unknown] = np.diag(np.sqrt(ridge))
-    wanted = np.linalg.lstsq(design, right, rcond=None)[0][:n_unknown]
+    design[n + n_star :, : model.size] = np.diag(np.full(model.size, np.sqrt(0.1)))
+    wanted = np.linalg.lstsq(design, right, rcond=None)[0][: model.size]
+
+    h, g = model.reduce(weight, offset, ref_weight, ref_offset)
+    ridge, every = np.full(model.size, 0.1), np.ones(model.size, bool)
+    got, variance = schur.solve(h, g, ridge, np.zeros(model.size), every)
     np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(variance, np.diag(np.linalg.inv(design.T @ design))[:n_unknown], rtol=1e-9)
+    np.testing.assert_allclose(variance, np.diag(np.linalg.inv(design.T @ design))[: model.size], rtol=1e-9)
+    np.testing.assert_allclose(model.sums(wanted), terms @ wanted, atol=1e-12)
+    total = np.bincount(star, weight, n_star) + ref_weight
+    mean = (np.bincount(star, weight * offset, n_star) + ref_weight * ref_offset) / total
+    np.testing.assert_allclose(model.pull(weight, offset - mean[star]), g, atol=1e-12)
 
 
 def test_visits_that_share_nothing_are_apart() -> None:

@@ -1,0 +1,194 @@
+"""The joint solution from beginning to end, without database or files: order, positions, fluxes, verdict."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hscdb.camera.model import Camera
+from hscdb.mosaic import astrometry, basis, ccdmap, flux, frames, geometry, judge, prepare, turbulence
+from hscdb.mosaic.model import Anchors, Astrometry, Floats, Flux, Geometry, Observations, References
+from hscdb.mosaic.places import Options
+
+logger = logging.getLogger(__name__)
+
+ORDER = 5  # of the visits' polynomials where nothing tells a better one
+_ORDERS = (1, 2, 3, 5, 7, 9)  # even orders add little where the optics have an axis
+_GAIN = 0.003  # part of their scatter by which reserved stars must become better for a higher order
+_N_JUDGE = 10  # reserved stars needed to choose
+_N_TRIED = 100_000  # detections on which orders are tried: 1 000 in each of 100 visits, for 20 to 55 terms
+
+
+@dataclass(frozen=True)
+class Given:
+    """What is known before: observations, references, the frames' rows, and first zero points (n_obs,) [mag]."""
+
+    obs: Observations
+    refs: References
+    frames: npt.NDArray[np.void]
+    zero: Floats
+
+
+@dataclass(frozen=True)
+class Settings:
+    """order None: chosen by the reserved stars; see mosaic/stage.py for the others."""
+
+    order: int | None
+    position: Options
+    flux: flux.Options
+    solve_turbulence: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """The solution, its parts as in model.py, and what frames and rows are made from.
+
+    areas (n_visit,) pixel areas at the optical centre [deg^2]; place_err (n_obs,) given errors per axis [mas].
+    """
+
+    where: geometry.Plane
+    places: Geometry
+    place_err: Floats
+    position: Astrometry
+    scale: Flux
+    areas: Floats
+    first: judge.Before
+    verdict: judge.Verdict
+
+
+@dataclass(frozen=True)
+class _Sky:
+    """What the fits of positions are given beside observations and references."""
+
+    places: Geometry
+    crval: Floats
+    mjd: Floats
+    rotation: Floats
+    anchors: Anchors
+    has_distortion: bool
+    place_err: Floats
+
+    def of(self, k: npt.NDArray[np.bool_]) -> "_Sky":
+        """Of the observations k (n_obs,) alone."""
+        g = self.places
+        some = {name: getattr(g, name)[k] for name in ("u", "v", "field_x", "field_y", "jacobian", "lever")}
+        return replace(self, places=replace(g, **some), place_err=self.place_err[k])
+
+
+def solve(camera: Camera, given: Given, settings: Settings) -> Result:
+    """Positions, then fluxes, then the verdict. Raises DataError: see astrometry.fit and flux.fit."""
+    obs, refs = given.obs, given.refs
+    where = geometry.plane(camera, obs.ccds)
+    per_visit = prepare.per_visit(given.frames, obs, camera)
+    err = np.sqrt(0.5 * (obs.covariance[:, 0] + obs.covariance[:, 2])) * 1000.0 * camera.pixel_scale_arcsec
+    sky = _Sky(
+        geometry.places(where, obs.ccds, obs.ccd, obs.x, obs.y), per_visit["crval"], per_visit["mjd"],
+        geometry.rotations(camera, obs.ccds), geometry.anchors(where, given.frames, obs.visits),
+        camera.distortion is not None, err,
+    )  # fmt: skip
+    position = _position(obs, refs, sky, settings, geometry.half_sizes(camera, obs.ccds))
+    areas = np.array([frames.area_at_axis(where, position, e) for e in range(obs.visits.size)])
+    jacobian = frames.jacobians(where, position, obs, sky.places, areas)
+    mag = obs.mag - 2.5 * np.log10(jacobian)
+    scale = flux.fit(obs, refs, sky.places, mag, per_visit["zero"], settings.flux)
+    first = judge.before(obs, obs.mag + given.zero, prepare.motion(obs, refs, per_visit["mjd"]))
+    verdict = judge.verdict(obs, first, position, scale, err)
+    return Result(where, sky.places, err, position, scale, areas, first, verdict)
+
+
+def _position(obs: Observations, refs: References, sky: _Sky, settings: Settings, half: Floats) -> Astrometry:
+    """The joint fit of positions, with what is taken off the model if reserved stars become better by it."""
+    order, told, plain = _order(obs, refs, sky, settings)
+    options = replace(settings.position, order=order)
+
+    def fit(field: Floats | None, previous: Astrometry | None) -> Astrometry:
+        if field is None and previous is None and plain is not None:
+            return plain
+        return _fit(obs, refs, sky, options, field, previous)
+
+    if settings.solve_turbulence:
+        maps, bend = ccdmap.learn(obs, sky.places, sky.crval, order, half)
+        maps_or_none = maps if ccdmap.is_needed(bend) else None
+        solution = turbulence.solve(fit, obs, sky.places, half, sky.place_err, maps_or_none)
+    else:
+        solution = fit(None, None)
+    return replace(solution, notes=solution.notes | {"order": told})
+
+
+def _fit(
+    obs: Observations, refs: References, sky: _Sky, options: Options, field: Floats | None, previous: Astrometry | None
+) -> Astrometry:
+    return astrometry.fit(
+        obs, refs, sky.places, sky.crval, sky.mjd, sky.rotation, options, sky.has_distortion, sky.anchors, field,
+        previous,
+    )  # fmt: skip
+
+
+def _order(
+    obs: Observations, refs: References, sky: _Sky, settings: Settings
+) -> tuple[int, dict[str, Any], Astrometry | None]:
+    """Order of the visits' polynomials, what to tell of it, and its fit, if all observations were in it."""
+    if settings.order is not None:
+        return settings.order, {"chosen_by": "setting"}, None
+    if np.unique(obs.star[obs.is_reserved & (obs.reason == "")]).size < _N_JUDGE:
+        return ORDER, {"chosen_by": f"default: fewer than {_N_JUDGE} reserved stars"}, None
+    step = -(-obs.x.size // _N_TRIED)
+    if step > 1:
+        obs, refs, sky = _thinned(obs, refs, sky, step)
+    fits: dict[int, Astrometry] = {}
+
+    def scatter(order: int) -> float:
+        if order not in fits:
+            options, near = replace(settings.position, order=order), fits.get(ORDER)
+            previous = None if near is None else _of_order(near, order)
+            fits[order] = _fit(obs, refs, sky, options, None, previous)
+        return judge.reserved_rms(obs, fits[order].residual, sky.place_err)
+
+    if not np.isfinite(scatter(ORDER)):
+        return ORDER, {"chosen_by": "default: no reserved star is seen twice"}, None if step > 1 else fits[ORDER]
+    best = chosen(scatter)
+    tried = {str(o): round(judge.reserved_rms(obs, fits[o].residual, sky.place_err), 4) for o in sorted(fits)}
+    told = {"chosen_by": "reserved stars", "reserved_rms_mas": tried}
+    return best, told, None if step > 1 else fits[best]
+
+
+def chosen(scatter: Callable[[int], float]) -> int:
+    """The order by scatter(order): downwards from the default while no more than 0.3 % are lost on the best seen; if
+    nothing was to be had there, upwards while each step gains 0.3 %.
+    """
+    at = _ORDERS.index(ORDER)
+    best = scatter(ORDER)
+    while at > 0 and scatter(_ORDERS[at - 1]) <= (1.0 + _GAIN) * best:
+        at -= 1
+        best = min(best, scatter(_ORDERS[at]))
+    if _ORDERS[at] == ORDER:
+        while at + 1 < len(_ORDERS) and scatter(_ORDERS[at + 1]) < (1.0 - _GAIN) * scatter(_ORDERS[at]):
+            at += 1
+    return _ORDERS[at]
+
+
+def _thinned(obs: Observations, refs: References, sky: _Sky, step: int) -> tuple[Observations, References, _Sky]:
+    """One star of `step`, with all its detections."""
+    some = np.arange(obs.stars.size) % step == 0
+    k = some[obs.star]
+    names = ("visit", "ccd", "x", "y", "covariance", "ra", "dec", "mag", "mag_err", "is_reserved", "reason")
+    star = (np.cumsum(some) - 1)[obs.star[k]]
+    fewer = replace(obs, stars=obs.stars[some], star=star, **{name: getattr(obs, name)[k] for name in names})
+    kept = References(*(getattr(refs, name)[some] for name in References.__dataclass_fields__))
+    return fewer, kept, sky.of(k)
+
+
+def _of_order(solution: Astrometry, order: int) -> Astrometry:
+    """The solution as a start for another order: terms that are new are zero."""
+    size = max(order, solution.order) + 1
+    coefficients = np.zeros((*solution.coefficients.shape[:2], basis.n_terms(order)))
+    for e, axis in np.ndindex(*coefficients.shape[:2]):
+        square = np.zeros((size, size))
+        square[: solution.order + 1, : solution.order + 1] = basis.square(
+            solution.order, solution.coefficients[e, axis]
+        )
+        coefficients[e, axis] = basis.flat(square[: order + 1, : order + 1])
+    return replace(solution, coefficients=coefficients, order=order)

@@ -1,0 +1,140 @@
+"""What must not matter does not: names, order, where on the sky, a bad visit, wrong matches."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from mosaic_world import ARCSEC, World, build
+
+from hscdb.mosaic import astrometry
+from hscdb.mosaic.model import References
+from hscdb.mosaic.places import MAS, Options, tangent, vectors
+
+PIX_MAS = 1000.0 * ARCSEC
+
+
+def solve(world: World) -> astrometry.Astrometry:
+    return astrometry.fit(
+        world.obs, world.refs, world.geometry, world.crval, world.mjd, world.rotation, Options(order=3), False
+    )
+
+
+def places(world: World, solution: astrometry.Astrometry) -> np.ndarray:
+    """(n_obs, 3) directions of the detections by the solution."""
+    s = solution.star[world.obs.star]
+    _, east, north = tangent(np.degrees(np.stack([np.arctan2(s[:, 1], s[:, 0]), np.arcsin(s[:, 2])], axis=1)))
+    return s + (solution.residual[:, :1] * east + solution.residual[:, 1:] * north) / MAS
+
+
+def apart_pix(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.linalg.norm(one - other, axis=1).max() * MAS / PIX_MAS)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return build(seed=21, n_star=1200, outliers=0.01)
+
+
+@pytest.fixture(scope="module")
+def solution(world: World) -> astrometry.Astrometry:
+    return solve(world)
+
+
+def reordered(world: World, stars, visits, ccds) -> tuple[World, np.ndarray]:
+    """The world with things in another order (old index by new), and the observations' old indices."""
+    star, visit, ccd = (np.argsort(p)[old] for p, old in
+                        ((stars, world.obs.star), (visits, world.obs.visit), (ccds, world.obs.ccd)))  # fmt: skip
+    k = np.argsort(star, kind="stable")[::-1]  # a star's detections in another order, too
+    k = k[np.argsort(star[k], kind="stable")]
+    names = ("x", "y", "covariance", "ra", "dec", "mag", "mag_err", "is_reserved", "reason")
+    obs = replace(
+        world.obs, stars=world.obs.stars[stars], visits=world.obs.visits[visits], ccds=world.obs.ccds[ccds],
+        star=star[k], visit=visit[k], ccd=ccd[k], **{name: getattr(world.obs, name)[k] for name in names},
+    )  # fmt: skip
+    per_obs = ("u", "v", "field_x", "field_y", "jacobian", "lever")
+    geometry = replace(world.geometry, **{name: getattr(world.geometry, name)[k] for name in per_obs})
+    refs = References(*(getattr(world.refs, name)[stars] for name in References.__dataclass_fields__))
+    return replace(
+        world, obs=obs, refs=refs, geometry=geometry, crval=world.crval[visits], mjd=world.mjd[visits],
+        rotation=world.rotation[ccds],
+    ), k  # fmt: skip
+
+
+def test_the_order_of_stars_visits_and_ccds_changes_nothing(world: World, solution: astrometry.Astrometry) -> None:
+    rng = np.random.default_rng(4)
+    obs = world.obs
+    new, k = reordered(world, *(rng.permutation(n) for n in (obs.stars.size, obs.visits.size, obs.ccds.size)))
+    assert apart_pix(places(new, solve(new)), places(world, solution)[k]) < 1e-6
+
+
+@pytest.mark.parametrize(("ra", "dec"), [(0.0, 0.0), (359.99, -30.0), (210.0, 89.9), (40.0, -89.9)])
+def test_where_on_the_sky_a_field_lies_changes_nothing(
+    world: World, solution: astrometry.Astrometry, ra: float, dec: float
+) -> None:
+    """The whole sky is turned: the seam then runs through the field, or the pole lies in it."""
+    frames = [np.stack([a[0] for a in tangent(np.array([at]))]) for at in ((150.0, 2.0), (ra, dec))]
+    turn = frames[1].T @ frames[0]
+
+    def moved(a, d):
+        v = vectors(a, d) @ turn.T
+        return np.degrees(np.arctan2(v[:, 1], v[:, 0])) % 360.0, np.degrees(np.arcsin(v[:, 2]))
+
+    new = replace(
+        world, crval=np.stack(moved(*world.crval.T), axis=1),
+        obs=replace(world.obs, **dict(zip(("ra", "dec"), moved(world.obs.ra, world.obs.dec), strict=True))),
+        refs=replace(world.refs, **dict(zip(("ra", "dec"), moved(world.refs.ra, world.refs.dec), strict=True))),
+    )  # fmt: skip
+    assert np.ptp(new.obs.ra) > (300.0 if abs(dec) > 89 or ra in (0.0, 359.99) else 0.0)
+    assert apart_pix(places(new, solve(new)), places(world, solution) @ turn.T) < 1e-6
+
+
+def without(world: World, visit: int) -> tuple[World, np.ndarray]:
+    """The world without its last visit, and which observations stay."""
+    k = world.obs.visit != visit
+    names = ("star", "visit", "ccd", "x", "y", "covariance", "ra", "dec", "mag", "mag_err", "is_reserved", "reason")
+    obs = replace(world.obs, visits=world.obs.visits[:visit], **{name: getattr(world.obs, name)[k] for name in names})
+    per_obs = ("u", "v", "field_x", "field_y", "jacobian", "lever")
+    geometry = replace(world.geometry, **{name: getattr(world.geometry, name)[k] for name in per_obs})
+    return replace(world, obs=obs, geometry=geometry, crval=world.crval[:visit], mjd=world.mjd[:visit]), k
+
+
+def test_a_bad_visit_is_named_and_moves_the_others_by_less_than_half_a_mas() -> None:
+    """100 mas of scatter, which its errors know nothing of: tracking was lost."""
+    world = build(seed=22, n_visit=8, n_star=2500)
+    rng, bad = np.random.default_rng(2), world.obs.visit == 7
+    off = rng.normal(0, 100.0 / PIX_MAS, (bad.sum(), 2))
+    g, x, y = world.geometry, world.obs.x.copy(), world.obs.y.copy()
+    x[bad], y[bad] = x[bad] + off[:, 0], y[bad] + off[:, 1]
+    shift = np.zeros((bad.size, 2))
+    shift[bad] = off
+    spoiled = replace(
+        world, obs=replace(world.obs, x=x, y=y),
+        geometry=replace(g, u=g.u + shift[:, 0], v=g.v + shift[:, 1], field_x=g.field_x + shift[:, 0],
+                         field_y=g.field_y + shift[:, 1], lever=g.lever + shift),
+    )  # fmt: skip
+    rest, k = without(world, 7)
+    with_it, without_it = solve(spoiled), solve(rest)
+    moved = (places(spoiled, with_it)[k] - places(rest, without_it)) * MAS
+    assert np.sqrt(np.mean(moved**2) * 1.5) < 0.5  # per axis of two
+    assert set(with_it.notes["bad_visits"]) == {"7"}
+    assert solve(world).notes["bad_visits"] == {}
+
+
+def test_one_wrong_match_of_ten_does_no_harm() -> None:
+    clean, dirty = build(seed=23), build(seed=23, outliers=0.1)
+    found = solve(dirty)
+    error = [np.median(np.linalg.norm((s.star - w.star) * MAS, axis=1)) for w, s in
+             ((clean, solve(clean)), (dirty, found))]  # fmt: skip
+    assert error[1] < 1.15 * error[0]
+    assert found.notes["bad_visits"] == {}
+
+
+def test_a_ccd_of_three_stars_is_held_and_named() -> None:
+    world = build(seed=24)
+    k = np.flatnonzero((world.obs.ccd == 5) & ~world.obs.is_reserved)
+    reason = world.obs.reason.copy()
+    reason[k[3:]] = "ambiguous"
+    found = solve(replace(world, obs=replace(world.obs, reason=reason)))
+    assert found.notes["ccds_held"] == [5]
+    assert (found.ccd_terms[5] == 0.0).all()
+    assert found.chi2 / found.dof == pytest.approx(1.0, abs=0.1)

@@ -1,0 +1,190 @@
+"""How fast single places are looked up: cones, polygons, the frames that cover a place, light curves.
+
+    python tests/bench/bench_search.py [--n-cone 10000000] [--n-frame 1000000] [--n-detection 10000000]
+                                       [--only cone frame lightcurve]
+
+Each line: p50 and p99 of the clock, mean CPU milliseconds of the server process, rows found. What does not fit on the
+disk is refused: a row of `cone` takes 160 bytes with its index, a frame 1 kB, a detection 450 bytes.
+"""
+
+import argparse
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import bench_sky
+import meter
+import numpy as np
+import psycopg
+from bench_face import timed
+from psycopg.conninfo import make_conninfo
+
+from hscdb.db import engine, migrate, partition
+
+
+def percentiles(dsn: str, what: str, statement: str, words: list[tuple[Any, ...]]) -> None:
+    """Many runs of one short statement: p50 and p99 of the clock, in ms, and of the CPU."""
+    clocks, spent, n_row = [], [], 0
+    with psycopg.connect(dsn, autocommit=True) as raw:
+        raw.execute("SET jit = off")
+        for each in words:
+            started, clock = meter.spent_s(raw), time.perf_counter()
+            n_row += len(raw.execute(statement.encode(), each).fetchall())
+            clocks.append(1e3 * (time.perf_counter() - clock))
+            spent.append(meter.spent_s(raw) - started)
+    p50, p99 = np.percentile(clocks, [50, 99])
+    print(
+        f"{what:<58} p50 {p50:7.2f} ms  p99 {p99:7.2f} ms  cpu {1e3 * np.mean(spent):7.2f} ms  {n_row} rows", flush=True
+    )
+
+
+def cone(dsn: str, given: argparse.Namespace) -> None:
+    """Cones of 1 arcmin in a big table of an all-sky kind, 20 columns."""
+    ours = make_conninfo(dsn, dbname="cone")
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        admin.execute("CREATE DATABASE cone")
+    made = engine.connect(ours, pool=False)
+    migrate.migrate(made, q3c="sql")
+    made.dispose()
+    columns = ", ".join(f"f{k} real" for k in range(17))
+    with psycopg.connect(ours, autocommit=True) as raw:
+        raw.execute(
+            f"CREATE UNLOGGED TABLE big (id bigint, ra double precision, dec double precision, {columns})".encode()
+        )
+        numbers = ", ".join("1.0" for _ in range(17))
+        # In order of zones, as a stage loads them: 60 x 60 deg.
+        raw.execute(
+            f"INSERT INTO big SELECT n, 60 * random(), -30 + 60 * n / {given.n_cone}::float8, {numbers}"
+            f" FROM generate_series(1, {given.n_cone}) AS n".encode()
+        )
+        raw.execute("CREATE INDEX ON big (sky_zone(dec), ra)")
+        raw.execute("VACUUM ANALYZE big")
+    rng = np.random.default_rng(3)
+    words = [(float(a), float(d)) for a, d in rng.uniform((1, -29), (59, 29), (300, 2))]
+    percentiles(
+        ours,
+        f"cone of 1 arcmin in {given.n_cone} rows, coneSearch",
+        "SELECT * FROM big WHERE coneSearch(ra, dec, %s, %s, 60)",
+        words,
+    )
+    percentiles(ours, "the same, q3c_radial_query in plain SQL",
+                "SELECT * FROM big WHERE q3c_radial_query(ra, dec, %s, %s, 1.0 / 60)", words)  # fmt: skip
+    square = "SELECT count(*) FROM big WHERE polygonSearch(ra, dec, ARRAY[20, 0, 21.5, 0, 21.5, 1.5, 20, 1.5])"
+    timed(ours, "polygon of a tract (1.5 deg square)", square)
+
+
+def frame(dsn: str, given: argparse.Namespace) -> None:
+    """Which of a million frames cover a place."""
+    ours = make_conninfo(dsn, dbname="frame")
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        admin.execute("CREATE DATABASE frame")
+    made = engine.connect(ours, pool=False)
+    migrate.migrate(made, q3c="sql")
+    made.dispose()
+    n_visit = given.n_frame // 100
+    with psycopg.connect(ours, autocommit=True) as raw:
+        for statement in (
+            "INSERT INTO ccd SELECT c, 'c' || c, 'science', true, 2048, 4176, 0, 0, 0, 0 FROM"
+            " generate_series(0, 99) AS c",
+            "INSERT INTO run (name, settings, settings_sha256, code_version) VALUES ('bench', '{}', '', '')",
+            "INSERT INTO task (run_id, stage, data_id, status) VALUES (1, 'calibrate', 'all', 'done')",
+            f"INSERT INTO visit (visit, data_type, obs_mjd, ra, dec) SELECT v, 'science', 58000 + v * 0.001,"
+            f" 360 * random(),"
+            f" degrees(asin(2 * random() - 1)) FROM generate_series(1, {n_visit}) AS v",
+            "INSERT INTO frame (visit, ccd, kind, path, hdu, width_pix, height_pix, n_byte, sha256) SELECT"
+            " visit, c, 'raw',"
+            " visit || '/' || c, 0, 2048, 4176, 1, '' FROM visit, generate_series(0, 99) AS c",
+            # A focal plane of 10 x 10 CCDs, 0.095 by 0.195 deg each, about the boresight; order 0.
+            "INSERT INTO wcs_solution (run_id, task_id, stage, visit, ccd, status, crval1_deg, crval2_deg,"
+            " crpix1_pix, crpix2_pix,"
+            " cd1_1_deg, cd1_2_deg, cd2_1_deg, cd2_2_deg, sip_order, sip_a, sip_b, corner_ra, corner_dec, ra,"
+            " dec, radius_deg, n_star)"
+            " SELECT 1, 1, 'calibrate', visit, c, 'solved', v.ra, v.dec, 1023.5 - 2048 * (c % 10 - 4.5),"
+            " 2087.5 - 4176 * (c / 10 - 4.5),"
+            " -4.6667e-5, 0, 0, 4.6667e-5, 0, '{0}', '{0}', '{}', '{}', (p.at).ra, (p.at).dec, 0.109, 0"
+            " FROM visit AS v, generate_series(0, 99) AS c, LATERAL (SELECT pixel_to_sky(ROW(1, 1, 1024.5 -"
+            " 2048 * (c % 10 - 4.5),"
+            " 2088.5 - 4176 * (c / 10 - 4.5), v.ra, v.dec, 4.6667e-5)::coaddwcs, 1023.5, 2087.5) AS at) AS p",
+            "VACUUM ANALYZE wcs_solution, frame, visit",
+        ):  # fmt: skip
+            raw.execute(statement.encode())
+        places = raw.execute(
+            "SELECT ra, dec FROM wcs_solution ORDER BY hashint8(visit * 100 + ccd) LIMIT 200"
+        ).fetchall()
+    percentiles(ours, f"ccd_search in {given.n_frame} frames", "SELECT * FROM ccd_search(%s, %s)", places)
+
+
+def lightcurve(dsn: str, given: argparse.Namespace) -> None:
+    """The light curve of one star among many, each seen in 100 visits."""
+    ours = make_conninfo(dsn, dbname="lightcurve")
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        admin.execute("CREATE DATABASE lightcurve")
+    made = engine.connect(ours, pool=False)
+    migrate.migrate(made, q3c="sql")
+    n_star = given.n_detection // 100
+    with made.begin() as connection:
+        raw = engine.driver(connection)
+        raw.execute("INSERT INTO run (name, settings, settings_sha256, code_version) VALUES ('bench', '{}', '', '')")
+        raw.execute("INSERT INTO filter VALUES ('HSC-R', 'r', 620)")
+        raw.execute("INSERT INTO ccd VALUES (0, 'c', 'science', true, 9, 9, 0, 0, 0, 0)")
+        raw.execute(
+            "INSERT INTO task (run_id, stage, data_id, tract, filter, status) VALUES (1, 'match', 'all', 0,"
+            " 'HSC-R', 'done')"
+        )
+        raw.execute(
+            "INSERT INTO visit (visit, data_type, filter, obs_mjd) SELECT v, 'science', 'HSC-R', 58000 + v"
+            " FROM generate_series(1, 100) AS v"
+        )
+        partition.ensure(connection, 1, list(range(1, 101)))
+        raw.execute(
+            f"INSERT INTO star (run_id, task_id, star_id, tract, filter, ra, dec, flux_njy, n_visit,"
+            f" is_ambiguous, is_reserved)"
+            f" SELECT 1, 1, n, 0, 'HSC-R', 60 * random(), -30 + 60 * n / {n_star}::float8, 1000, 100, false, false"
+            f" FROM generate_series(1, {n_star}) AS n".encode()
+        )
+        raw.execute("INSERT INTO source_sky (run_id, task_id, visit, ccd, source_id, ra, dec, flux_njy,"
+            " flux_njy_err) SELECT 1, 1, v, 0,"
+                    " (CAST(v AS bigint) * 200 << 32) + star_id, ra, dec, 1000, 10 FROM generate_series(1, 100) AS v,"
+                    " star")  # fmt: skip
+        raw.execute(
+            "INSERT INTO star_member SELECT 1, 1, star_id, v, 0, (CAST(v AS bigint) * 200 << 32) + star_id, 0 FROM"
+            " generate_series(1, 100) AS v(v), star"
+        )
+    made.dispose()
+    with psycopg.connect(ours, autocommit=True) as raw:
+        raw.execute("VACUUM ANALYZE star, star_member, source_sky, visit, task")
+        places = raw.execute("SELECT ra, dec FROM star ORDER BY hashint8(star_id) LIMIT 200").fetchall()
+    percentiles(
+        ours, f"lightcurve of a star, {given.n_detection} detections", "SELECT * FROM lightcurve(%s, %s, 0.5)", places
+    )
+
+
+PARTS: dict[str, Callable[[str, argparse.Namespace], None]] = {"cone": cone, "frame": frame, "lightcurve": lightcurve}
+
+
+def main() -> None:
+    """Make a server, run the parts, remove it."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--n-cone", type=int, default=10000000)
+    parser.add_argument("--n-frame", type=int, default=1000000)
+    parser.add_argument("--n-detection", type=int, default=10000000)
+    parser.add_argument("--only", nargs="*", choices=list(PARTS), default=list(PARTS))
+    given = parser.parse_args()
+    room = {"cone": 160 * given.n_cone, "frame": 1000 * given.n_frame, "lightcurve": 450 * given.n_detection}
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    with bench_sky.server(None) as dsn:
+        for name in given.only:
+            if room[name] > 0.6 * free:
+                print(f"{name}: needs {room[name] / 1e9:.0f} GB, {free / 1e9:.0f} GB are free")
+                continue
+            PARTS[name](dsn, given)
+            with psycopg.connect(dsn, autocommit=True) as admin:  # disk is given back part by part
+                admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+
+
+if __name__ == "__main__":
+    main()

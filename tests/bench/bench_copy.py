@@ -1,7 +1,8 @@
 """Bulk load of 60 columns (as `source` has) by hscdb.db.copy, with and without NULL, beside the server's floor.
 
 The floor is COPY of the same bytes, encoded beforehand: what remains when the client costs nothing.
-Prints the environment and one JSON line per case, best of n: rows per CPU second of client and server together.
+Prints the environment and one JSON line per case, best of n: rows per CPU second of client and server together. The
+last case has the indexes of `source`: one on three whole numbers, one on a single one; both sides have them.
 """
 
 import argparse
@@ -61,13 +62,17 @@ def main() -> None:
         server = Server(folder)
         target = engine.connect(server.start())
         try:
-            for label, fraction in (("no NULL", 0.0), ("1 % NULL", 0.01), ("20 % NULL", 0.2)):
+            cases = (("no NULL", 0.0), ("1 % NULL", 0.01), ("20 % NULL", 0.2), ("1 % NULL, indexes", 0.01))
+            for label, fraction in cases:
                 array, kinds = make(args.rows, fraction)
                 names = array.dtype.names or ()
                 with target.begin() as connection:
                     connection.execute(text("DROP TABLE IF EXISTS bulk"))
                     body = ", ".join(f"{name} {kind}" for name, kind in zip(names, kinds, strict=True))
                     connection.execute(text(f"CREATE TABLE bulk ({body})"))
+                    if "indexes" in label:
+                        connection.execute(text("CREATE INDEX ON bulk (c2, c3, c0)"))
+                        connection.execute(text("CREATE INDEX ON bulk (c4)"))
                 columns = [encode.column(n, k, array[n]) for n, k in zip(names, kinds, strict=True)]
                 start = meter.spent_s()
                 stream = [bytes(chunk) for chunk in encode.chunks([c for c in columns if c], len(array))]

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from hscdb.calibrate import pattern
 from hscdb.sky import sphere
@@ -85,7 +84,7 @@ def _best(
     source: Floats, ref: Floats, guesses: Floats, n_tried: int, tolerance: float, n_min: int
 ) -> Guess | None:
     """The most credible of the guesses (m, 5: times met, matrix a, b, shift) once refined."""
-    tree, best = cKDTree(ref), None
+    tree, best = pattern.tree_of(ref), None
     for _, a, b, x, y in guesses:
         found = pattern.refine(source, ref, tree, np.array([[a, -b], [b, a]]), np.array([x, y]), tolerance, n_min)
         if found is None:
@@ -105,7 +104,7 @@ def _guesses(source: Floats, ref: Floats, reach: float, max_shift: float, max_sc
     # Long pairs say most about the turn; the brightest of them first.
     is_long = apart >= 0.4 * apart.max()
     i, j, apart = i[is_long][:_N_PAIR], j[is_long][:_N_PAIR], apart[is_long][:_N_PAIR]
-    near = cKDTree(ref).query_pairs(float(apart.max()) * (1.0 + max_scale) + _NEAR_PIX, output_type="ndarray")
+    near = pattern.tree_of(ref).query_pairs(float(apart.max()) * (1.0 + max_scale) + _NEAR_PIX, output_type="ndarray")
     distance = np.hypot(*(ref[near[:, 0]] - ref[near[:, 1]]).T)
     order = np.lexsort((near[:, 1], near[:, 0], distance))
     near, distance = near[order], distance[order]

@@ -11,12 +11,11 @@ Poisson probability of as many chance pairs, times the number of places looked a
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
-from scipy.special import pdtrc
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -27,6 +26,13 @@ _CELL_PIX = 4.0  # half the side of the box in which votes are counted
 _N_PEAK = 6
 # Brightest sources and references that vote, tried in turn: lists of other depth or saturation overlap less at the top.
 _LADDER = ((200, 300), (500, 750), (1500, 2200))
+
+
+def tree_of(points: Floats) -> Any:
+    """A k-d tree of places (n, k)."""
+    from scipy.spatial import cKDTree  # a quarter of a second to import, and every command loads every stage
+
+    return cKDTree(points)
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,7 @@ def _solve(
     if len(pairs) < n_min:
         return None
     votes, cells = _vote(pairs, np.cos(turns), np.sin(turns), scales, max_shift, _CELL_PIX)
-    tree = cKDTree(ref)
+    tree = tree_of(ref)
     n_cell = (2.0 * max_shift / _CELL_PIX) ** 2
     best = None
     for turn, scale in _peaks(votes):
@@ -137,7 +143,7 @@ def _rotation(angle: float) -> Floats:
 
 def _near_pairs(source: Floats, ref: Floats, reach: float) -> Floats:
     """(n_pair, 4): x, y of the source and of the reference, of all pairs within a square of half side `reach`."""
-    near = cKDTree(ref).query_ball_point(source, reach, p=np.inf, return_sorted=True)
+    near = tree_of(ref).query_ball_point(source, reach, p=np.inf, return_sorted=True)
     count = np.array([len(each) for each in near], dtype=np.intp)
     j = np.concatenate([np.asarray(each, dtype=np.intp) for each in near])
     return np.hstack([np.repeat(source, count, axis=0), ref[j]])
@@ -191,7 +197,7 @@ def _peaks(votes: NDArray[np.int32]) -> list[tuple[int, int]]:
 
 
 def refine(
-    source: Floats, ref: Floats, tree: cKDTree, matrix: Floats, shift: Floats, tolerance: float, n_min: int
+    source: Floats, ref: Floats, tree: Any, matrix: Floats, shift: Floats, tolerance: float, n_min: int
 ) -> tuple[Floats, Floats, Indices, Indices] | None:
     """Match mutually nearest neighbors and fit a similarity in turn, from the box of the vote down to the tolerance."""
     start = 2.0 * _CELL_PIX + tolerance
@@ -205,17 +211,17 @@ def refine(
     return (matrix, shift, i, j) if len(i) >= n_min else None
 
 
-def mutual_nearest(a: Floats, b: Floats, radius: float, tree: cKDTree | None = None) -> tuple[Indices, Indices]:
+def mutual_nearest(a: Floats, b: Floats, radius: float, tree: Any = None) -> tuple[Indices, Indices]:
     """Indices of pairs within a radius of which each is the other's nearest: one to one, whatever the order of rows.
 
     a, b : (n, k) places.    tree : of b, if there is one already.
     """
     if not len(a) or not len(b):
         return np.zeros(0, np.intp), np.zeros(0, np.intp)
-    tree = cKDTree(b) if tree is None else tree
+    tree = tree_of(b) if tree is None else tree
     distance, j = tree.query(a, distance_upper_bound=radius)
     (i,) = np.nonzero(np.isfinite(distance))
-    _, back = cKDTree(a).query(b[j[i]])
+    _, back = tree_of(a).query(b[j[i]])
     mutual = back == i
     return i[mutual], j[i[mutual]].astype(np.intp)
 
@@ -246,4 +252,6 @@ def log_chance(source: Floats, ref: Floats, found: tuple[Floats, Floats, Indices
     inside = int(((at >= low) & (at <= high)).all(axis=1).sum())
     expected = inside * min(len(ref) * np.pi * tolerance**2 / area, 1.0)
     with np.errstate(divide="ignore"):  # beyond the smallest number: certainly no accident
+        from scipy.special import pdtrc
+
         return float(np.log10(pdtrc(len(i) - 3, expected))) if len(i) >= 3 else 0.0

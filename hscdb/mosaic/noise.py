@@ -10,7 +10,6 @@ weighs the visits against each other. Both are measured with medians, so that ou
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
 
 from hscdb.mosaic import robust
 from hscdb.mosaic.model import Bools, Floats, Ints
@@ -121,5 +120,7 @@ def _scale(square: Floats, given: Floats, share: Floats, dimension: int) -> floa
     if not (seen > 0).all() or middle[-1] < _LEVER * middle[0]:
         return 1.0
     # relative residuals: each bin's variance is known to the same fraction
+    from scipy.optimize import nnls  # half a second to import, and every command loads every stage
+
     slope = nnls(np.stack([middle / seen, 1.0 / seen], axis=1), np.ones(n_bin))[0][0]
     return float(np.clip(np.sqrt(slope), *_SCALES))

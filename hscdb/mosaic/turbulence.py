@@ -21,7 +21,6 @@ from dataclasses import replace
 import numpy as np
 from numba import njit
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.optimize import minimize
 
 from hscdb.mosaic import basis, judge
 from hscdb.mosaic.frames import TURBULENCE_ORDER, by_frame, evaluate
@@ -218,6 +217,8 @@ def _likely(
                 return 1e300
             total += 4.0 * np.log(np.diag(factor[0])).sum() + np.sum(target[k] * cho_solve(factor, target[k]))
         return float(total)
+
+    from scipy.optimize import minimize  # half a second to import, and every command loads every stage
 
     found = minimize(
         minus_log, np.log([extra, start, 0.2 * extra]), method="Nelder-Mead",

@@ -22,6 +22,10 @@ SKY_BAD = int(
 UNUSABLE = int(planes.word("NO_DATA", "UNMASKEDNAN"))
 GUESS_SIGMA = 1.5  # pix; 3.53 pix FWHM, hscPipe's first PSF
 FIRST_THRESHOLD = 10.0  # sigma; peaks that can be PSF stars or their neighbours
+NEIGHBOR_GROW = 3  # pix about those peaks that are left out of the stamps of the PSF stars beside them
+# Reach of the detection's kernel in sigma of the PSF: with the wings of a real PSF, and what little of neighbors is left
+# in them, every bright star is seen again at the edge of the stamp.
+KERNEL_REACH = 4.0
 EXACT_MARGIN = 0.9  # the map is searched to this part of the threshold, the local PSF decides
 
 
@@ -193,7 +197,7 @@ def _psf(
 ) -> tuple[Psf, psf_fit.PsfStars]:
     """Select the stars and fit the PSF; in a sparse frame down to a third, then a fifth of the S/N asked for."""
     shape = (data.shape[0], data.shape[1])
-    peaks = footprint.find(filtered, grid.place(), variance, FIRST_THRESHOLD)
+    peaks = footprint.find(filtered, grid.place(), variance, FIRST_THRESHOLD, NEIGHBOR_GROW)
     inner = min(15, max(4, min(shape) // 8))
     sigma, half = GUESS_SIGMA, inner
     for part in (1.0, 0.3, 0.2):
@@ -221,7 +225,7 @@ def _psf(
     place = np.stack([seen.x[brightest], seen.y[brightest], seen.flux[brightest]], axis=1)
     return psf_fit.fit(
         data, variance, mask, place, seen.snr[brightest], sigma, grid.median**2, grid.photon, limits.psf_order,
-        reserved, half,
+        reserved, half, peaks.basin,
     )  # fmt: skip
 
 
@@ -241,15 +245,17 @@ def _detect(
 ) -> tuple[footprint.Footprints, footprint.Footprints | None]:
     """Footprints of the peaks that the local PSF sees above the threshold; those as far below the sky, if any."""
     ny, nx = data.shape
-    filtered, _ = matched_filter(data, psf.at(nx / 2, ny / 2))
     sigma = float(psf.sigma(nx / 2, ny / 2)[0])
+    half = min(psf.size // 2, int(np.ceil(KERNEL_REACH * sigma)))
+    cut = slice(psf.size // 2 - half, psf.size // 2 + half + 1)
+    filtered, _ = matched_filter(data, psf.at(nx / 2, ny / 2)[cut, cut])
     n_grow = round(limits.grow_sigma * sigma)
     found = footprint.find(filtered, grid.place(), variance, EXACT_MARGIN * limits.threshold_sigma, n_grow)
     below = negative.find(filtered, variance, limits.threshold_sigma, n_grow)
     if below is not None:
-        snr = noise.local_snr(data, variance, mask, psf, below.x, below.y)
+        snr = noise.local_snr(data, variance, mask, psf, half, below.x, below.y)
         below = footprint.keep(below, snr <= -limits.threshold_sigma)
-    snr = noise.local_snr(data, variance, mask, psf, found.x, found.y)
+    snr = noise.local_snr(data, variance, mask, psf, half, found.x, found.y)
     found = footprint.keep(found, snr >= limits.threshold_sigma)
     return _prune(data, variance, found, psf, sigma, limits.threshold_sigma), below
 

@@ -28,7 +28,7 @@ COLUMNS = (
 N_COLUMN = len(COLUMNS)
 
 REJECT = int(planes.word("BAD", "SAT", "CR", "NO_DATA", "UNMASKEDNAN"))
-# mask plane, flag of any pixel of the footprint, flag of the centre
+# mask plane, flag of any pixel of the footprint or within 3 pix of the centroid, flag of the centre
 PIXEL_FLAGS = (
     ("EDGE", "edge", ""),
     ("NO_DATA", "edge", ""),
@@ -229,9 +229,7 @@ def pixel_flags(words: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     flags = np.zeros(len(words), np.int64)
     for plane, any_flag, center_flag in PIXEL_FLAGS:
         bit = 1 << planes.BIT[plane]
-        seen = (words[:, 0] & bit) != 0
-        if any_flag == "edge":
-            seen |= (words[:, 2] & bit) != 0
+        seen = ((words[:, 0] | words[:, 2]) & bit) != 0
         flags[seen] |= bits.word(any_flag)
         if center_flag:
             flags[(words[:, 1] & bit) != 0] |= bits.word(any_flag, center_flag)
@@ -269,5 +267,8 @@ def measure(
         children.start, children.share, psf.coefficient, wide, psf.order, targets.psf_moments, targets.sky_sigma,
         photon, np.array(RADII), half_core, half_spread, sky_bad, out, aper, aper_err, words, flags, n_pixel,
     )  # fmt: skip
+    ny, nx = image.shape
+    is_off = ~((out[:, 0] >= -0.5) & (out[:, 0] <= nx - 0.5) & (out[:, 1] >= -0.5) & (out[:, 1] <= ny - 0.5))
+    flags |= np.where(is_off, bits.word("off_image"), 0)
     result: dict[str, npt.NDArray[Any]] = {name: out[:, k] for k, name in enumerate(COLUMNS)}
     return result | {"aper": aper, "aper_err": aper_err, "flags": flags | pixel_flags(words), "n_pixel": n_pixel}

@@ -138,10 +138,10 @@ def _photon(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _local_snr(data, variance, mask, reject, coefficient, order, x, y, out):
+def _local_snr(data, variance, mask, reject, coefficient, order, half, x, y, out):
     ny, nx = data.shape
     m = coefficient.shape[1]
-    half = m // 2
+    middle = m // 2
     term = np.empty(coefficient.shape[0])
     stamp = np.empty((m, m))
     for k in range(len(x)):
@@ -152,7 +152,7 @@ def _local_snr(data, variance, mask, reject, coefficient, order, x, y, out):
             for i in range(max(0, x[k] - half), min(nx, x[k] + half + 1)):
                 if mask[j, i] & reject:
                     continue
-                p = stamp[j - y[k] + half, i - x[k] + half]
+                p = stamp[j - y[k] + middle, i - x[k] + middle]
                 dot += p * data[j, i]
                 power += p * p * variance[j, i]
         out[k] = dot / np.sqrt(power) if power > 0.0 else 0.0
@@ -163,14 +163,15 @@ def local_snr(
     variance: npt.NDArray[np.float32],
     mask: npt.NDArray[np.int32],
     psf: Psf,
+    half: int,
     x: npt.NDArray[np.int64],
     y: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float64]:
-    """S/N of the matched filter at pixels (x, y), with the PSF and the variance there.
+    """S/N of the matched filter at pixels (x, y), with the PSF (its inner 2 half + 1 pixels) and the variance there.
 
     Only pixels that were seen count: where a pixel of a bad column was filled from its neighbours, their noise is there
     twice, and 100 false peaks beside the defects of an HSC CCD were detections.
     """
     out = np.empty(len(x))
-    _local_snr(data, variance, mask, FILLED, psf.coefficient, psf.order, x, y, out)
+    _local_snr(data, variance, mask, FILLED, psf.coefficient, psf.order, half, x, y, out)
     return out

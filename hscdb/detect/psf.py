@@ -38,13 +38,14 @@ class PsfStars:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _residuals(image, variance, mask, reject, stamps, sky_variance, photon, model_error, place, half_core, out, centred,
-               fitted):  # fmt: skip
+def _residuals(image, variance, mask, reject, stamps, sky_variance, photon, model_error, place, half_core, basin, owner,
+               out, centred, fitted):  # fmt: skip
     """Residual of every star from its PSF, moved back to the stamp's centre, over the star's flux.
 
     place   : (n, 3) x, y, flux; refitted if fitted, else taken as given (first turn).
     out     : (n,) reduced chi2 of the core.
     centred : (n, m, m) residuals / flux, m = size of a PSF stamp. The fit is judged and clipped per pixel.
+    basin, owner : peak that owns a pixel (-1: none), and that of each star: pixels of others do not count.
     """
     ny, nx = image.shape
     n_star, m, _ = stamps.shape
@@ -81,6 +82,8 @@ def _residuals(image, variance, mask, reject, stamps, sky_variance, photon, mode
                 jj = iy + j
                 ii = ix + i
                 if jj < 0 or jj >= ny or ii < 0 or ii >= nx or mask[jj, ii] & reject:
+                    continue
+                if basin[jj, ii] >= 0 and basin[jj, ii] != owner[k]:
                     continue
                 model = 0.0
                 if fitted and abs(j) <= half and abs(i) <= half:
@@ -151,6 +154,7 @@ def fit(
     order: int,
     is_reserved: npt.NDArray[np.bool_],
     half: int,
+    basin: npt.NDArray[np.int32],
     n_turn: int = 4,
 ) -> tuple[Psf, PsfStars]:
     """Fit the PSF of a frame to its stars.
@@ -161,13 +165,15 @@ def fit(
     the interpolation is undone by the next turn. Stars of large chi2 are rejected each turn (median + 4 scatters).
 
     place : (n, 3) x, y [pix], flux. sigma : their size [pix]. photon : variance per unit of flux.
-    is_reserved : not used in the fit.  half : half size of the stamp.
+    is_reserved : not used in the fit.  half : half size of the stamp.  basin : peak that owns each pixel, -1 = none.
     Returns the PSF and its stars; a Gaussian of `sigma` if no star is left.
     """
     shape = (image.shape[0], image.shape[1])
     size = 2 * half + 1
     n_star = len(place)
     place = place.copy()
+    column, row = (np.clip(np.rint(place[:, a]), 0, shape[1 - a] - 1).astype(np.int64) for a in (0, 1))
+    owner = basin[row, column]
     rejected = np.zeros(n_star, np.bool_)
     half_core = min(half, int(np.ceil(3.0 * sigma)))
     chi2, centred = np.full(n_star, np.nan), np.zeros((n_star, size, size))
@@ -175,8 +181,8 @@ def fit(
     for turn in range(n_turn + 1):
         stamps = psf.at_many(place[:, 0], place[:, 1])
         _residuals(
-            image, variance, mask, REJECT, stamps, sky_variance, photon, MODEL_ERROR, place, half_core, chi2, centred,
-            turn > 0,
+            image, variance, mask, REJECT, stamps, sky_variance, photon, MODEL_ERROR, place, half_core, basin,
+            owner, chi2, centred, turn > 0,
         )  # fmt: skip
         rejected = _outliers(chi2, is_reserved, rejected, turn)
         used = ~is_reserved & ~rejected

@@ -121,7 +121,7 @@ class Frame:
         self.full = peer.extract(folder, "full", peer.SECOND, self.fwhm, level, psf).table
         return {
             threshold: peer.extract(folder, "places", peer.PLACES, self.fwhm, level, None, threshold).table
-            for threshold in (0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5)
+            for threshold in (1.0, 1.25, 1.5, 2.0)
         }
 
 

@@ -23,8 +23,8 @@ UNUSABLE = int(planes.word("NO_DATA", "UNMASKEDNAN"))
 GUESS_SIGMA = 1.5  # pix; 3.53 pix FWHM, hscPipe's first PSF
 FIRST_THRESHOLD = 10.0  # sigma; peaks that can be PSF stars or their neighbours
 NEIGHBOR_GROW = 3  # pix about those peaks that are left out of the stamps of the PSF stars beside them
-# Reach of the detection's kernel in sigma of the PSF: with the wings of a real PSF, and what little of neighbors is left
-# in them, every bright star is seen again at the edge of the stamp.
+# Reach of the detection's kernel in sigma of the PSF: with the wings of a real PSF, and what is left of neighbors in
+# them, every bright star is seen again at the edge of the stamp.
 KERNEL_REACH = 4.0
 EXACT_MARGIN = 0.9  # the map is searched to this part of the threshold, the local PSF decides
 

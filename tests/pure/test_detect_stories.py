@@ -1,4 +1,4 @@
-"""Fields as they come: crowded, nearly empty, short, long, in good and bad seeing, spoilt in parts. All end with rows."""
+"""Fields as they come: crowded, nearly empty, short, long, in good and bad seeing, spoilt in parts: all give rows."""
 
 import numpy as np
 import pytest

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import peer
-from judge import auc, cramer_rao, expected_flux, matched, scatter
+from judge import auc, cramer_rao, expected_flux, lonely, matched, scatter
 from numpy.lib import recfunctions
 from scipy.spatial import cKDTree
 
@@ -87,6 +87,7 @@ class Frame:
         self.expected, self.mag = expected_flux(self.truth)
         x, y = self.truth["x"], self.truth["y"]
         self.ok = self._is_clear(x, y)
+        self.lonely = lonely(self.truth)
         self.index = matched(self.truth, self.ours["x"], self.ours["y"])
         self.snr = self.expected / np.where(self.index >= 0, self.ours["psf_flux_err"][self.index], np.nan)
         self.bound, self.true_snr = cramer_rao(self.truth, self.expected, self.sky_variance())
@@ -192,7 +193,8 @@ def stars(frames: list[Frame]) -> np.ndarray:
         t, k = one.truth[chosen], k[chosen]
         columns = {
             "mag": one.mag[chosen], "snr": one.true_snr[chosen], "true": one.expected[chosen],
-            "bound": one.bound[chosen], "peak": t["peak_e"], "parent": one.ours["parent"][k],
+            "bound": one.bound[chosen], "peak": t["peak_e"],
+            "lonely": one.lonely[chosen],
         }  # fmt: skip
         for name in ("x", "y"):
             columns[f"d{name}"] = one.ours[name][k] - t[name]
@@ -256,7 +258,7 @@ def photometry(s: np.ndarray) -> list[dict[str, Any]]:
 
 
 def pulls(s: np.ndarray) -> list[dict[str, Any]]:
-    """rms-like width (MAD) and median of (measured - true) / error, by S/N."""
+    """Width (MAD) and median of (measured - true) / error by S/N, of stars without a neighbor within 14 pix."""
     table = []
     for low, high in ((5, 7), (7, 10), (10, 20), (20, 50), (50, 100), (100, 200), (200, 500), (500, 1000)):
         here = s[(s.snr >= low) & (s.snr < high)]
@@ -354,7 +356,8 @@ def main() -> None:
     s = stars(frames)
     complete = completeness(frames)
     result = {
-        "completeness": complete, "photometry": photometry(s), "pulls": pulls(s), "separation": separation(frames),
+        "completeness": complete, "photometry": photometry(s), "pulls": pulls(s[s.lonely]),
+        "separation": separation(frames),
         "bright end": bright_end(s), "n_source": [len(one.rows) for one in frames],
     }  # fmt: skip
     if told.json:

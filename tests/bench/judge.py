@@ -15,7 +15,7 @@ def scatter(values: np.ndarray) -> float:
     return float(1.4826 * np.median(np.abs(values - np.median(values)))) if len(values) else float("nan")
 
 
-def matched(truth: np.ndarray, x: np.ndarray, y: np.ndarray, radius: float = 2.5) -> np.ndarray:
+def matched(truth: np.ndarray, x: np.ndarray, y: np.ndarray, radius: float = 3.0) -> np.ndarray:
     """Detection (index into x, y) of each true source, -1 = none: the brightest first, each detection once."""
     index = np.full(len(truth), -1, np.int64)
     tree = cKDTree(np.stack([x, y], axis=1))
@@ -29,6 +29,15 @@ def matched(truth: np.ndarray, x: np.ndarray, y: np.ndarray, radius: float = 2.5
                 index[k], taken[m] = m, True
                 break
     return index
+
+
+def lonely(truth: np.ndarray, radius: float = 14.0, part: float = 0.01) -> np.ndarray:
+    """Which true sources have none of more than `part` of their flux within `radius` pixels."""
+    result = np.ones(len(truth), bool)
+    for a, b in cKDTree(np.stack([truth["x"], truth["y"]], axis=1)).query_pairs(radius):
+        result[a] &= truth["flux_e"][b] <= part * truth["flux_e"][a]
+        result[b] &= truth["flux_e"][a] <= part * truth["flux_e"][b]
+    return result
 
 
 def expected_flux(truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -55,6 +55,26 @@ def test_a_single_hot_pixel_is_a_cosmic_ray_and_a_weak_one_is_not():
     assert np.argwhere(hit).tolist() == [[50, 60]]
 
 
+def test_the_faint_rim_of_a_track_goes_with_it():
+    field = starfield.make((100, 100), [], [], [], [], seed=1)
+    charge = np.zeros((100, 100))
+    charge[30:50, 40], charge[30:50, 41] = 3400.0, 550.0  # 60 and 10 sigma of the sky
+    field.image.data[:] += charge.astype(np.float32)
+    field.image.variance[:] += charge.astype(np.float32)
+    data, hit, n = found_in(field, 3.9)
+    assert n == 1
+    assert hit[31:49, 40:42].mean() > 0.95
+    assert abs(data[31:49, 39:43].mean()) < 40  # the noise of the mean is 7
+
+
+def test_single_pixels_of_ten_sigma_are_cosmic_rays():
+    field = starfield.make((100, 100), [], [], [], [], seed=1, sky=700.0)
+    places = [(20 + 10 * k, 35 + 5 * k) for k in range(6)]
+    for j, i in places:
+        field.image.data[j, i] += 330.0  # 12 sigma, below hscPipe's least charge of 450 e
+    assert sum(found_in(field, 3.9)[1][j, i] for j, i in places) >= 5
+
+
 def test_spoilt_pixels_are_not_called_cosmic_rays():
     field = starfield.make((100, 100), [], [], [], [], seed=1)
     field.image.data[50, 60] += 5000.0

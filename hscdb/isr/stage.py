@@ -35,6 +35,10 @@ find_frame = query("isr/find_frame")
 read_master_defects = query("isr/read_master_defects")
 insert_frame_isr = query("isr/insert_frame_isr")
 
+_REASON = {
+    "empty": "empty_frame", "background": "high_background", "high_pixels": "too_many_high_pixels",
+    "fixed_value": "fixed_value", "histogram": "histogram_anomaly", "acf": "blurred",
+}  # fmt: skip
 SIGMA_PER_FWHM = 0.42466090014400953
 
 
@@ -273,7 +277,7 @@ def _vet(work: Work, config: Config, ccd: Ccd, pixels: npt.NDArray[Any], boxes: 
     refused = refused or DataError(
         f"visit={visit} ccd={ccd.ccd}: {worst.what}. Leave the frame out, raise the limit with "
         "`--config isr.vet_...`, or do without checks: `--config isr.do_vet=false`.",
-        code=f"bad_{worst.name}",
+        code=_REASON[worst.name],
     )
     refused.store = lambda connection: copy.write(connection, "frame_vet", rows)
     raise refused

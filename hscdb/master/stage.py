@@ -65,7 +65,7 @@ class Config:
     response_max: float = setting(0.2, "pixels whose response differs by more from that of their neighbors are bad")
 
 
-@stage("master", per="ccd", config=Config, reads=("frame", "visit"), writes=("master",))
+@stage("master", per="ccd", config=Config, reads=("frame", "visit"), writes=("master", "master_input", "master_defect"))
 def run(work: Work, config: Config) -> Funnel:
     """Combine raw frames of a ccd into masters, one for each group of nights, and certify them."""
     kind, ccd = str(work.unit["kind"]), work.camera.ccds[int(work.unit["ccd"])]

@@ -282,7 +282,7 @@ def test_a_damaged_frame_fails_alone(repository: Repository) -> None:
 def test_a_refused_frame_leaves_a_reason_and_the_figures_of_its_checks(repository: Repository) -> None:
     words = [f"isr.do_{kind}=false" for kind in ("bias", "dark", "flat")]
     codes, said = failures(do(repository, "isr", "out", words=[*words, "isr.vet_background_max_adu=20"]))
-    assert codes == {"bad_background"}
+    assert codes == {"high_background"}
     assert "adu (at most 20)" in said
     found = rows(repository, "SELECT check_name, is_good, figure, figure_limit, status, reason FROM frame_vet"
                              " JOIN task USING (task_id) WHERE frame_vet.ccd = 1 ORDER BY check_name")  # fmt: skip
@@ -293,7 +293,7 @@ def test_a_refused_frame_leaves_a_reason_and_the_figures_of_its_checks(repositor
     figures = {row[0]: row[2:4] for row in found}
     assert figures["background"][0] > figures["background"][1] == 20.0
     assert figures["size"] == (560 * 536, 560 * 536)
-    assert {row[4:] for row in found} == {("failed", "bad_background")}
+    assert {row[4:] for row in found} == {("failed", "high_background")}
     assert rows(repository, "SELECT count(*) FROM frame_isr") == [(0,)]
     assert do(repository, "isr", "out", words=words).exit_status == 0  # the limit is mended: the old rows are gone
     assert rows(repository, "SELECT count(*), count(DISTINCT ccd), bool_and(is_good) FROM frame_vet") == [(28, 4, True)]

@@ -68,3 +68,30 @@ def test_partitions_have_the_parents_indexes(connection: Connection) -> None:
         )
     ).all()
     assert rows[0][0] == rows[1][0] > 0
+
+
+def test_a_run_is_put_aside_and_brought_back_without_touching_a_row(connection: Connection) -> None:
+    """As schema/README.md says: the same table of the same rows, at the same place on the disk."""
+    for run_id in (7, 8):
+        partition.ensure(connection, run_id, [1000])
+        connection.execute(
+            text(
+                "INSERT INTO source_sky (run_id, task_id, visit, ccd, source_id, ra, dec)"
+                " SELECT :r, 1, 1000, 5, i, 10, 0 FROM generate_series(1, 3) AS i"
+            ),
+            {"r": run_id},
+        )
+
+    def runs() -> list[tuple[int, str]]:
+        places = "string_agg(CAST(ctid AS text) || tableoid, ' ' ORDER BY source_id)"
+        found = connection.execute(text(f"SELECT run_id, {places} FROM source_sky GROUP BY run_id ORDER BY run_id"))
+        return [tuple(row) for row in found]
+
+    before = runs()
+    connection.execute(text("ALTER TABLE source_sky DETACH PARTITION source_sky_r7"))
+    assert [run_id for run_id, _ in runs()] == [8]
+    assert connection.execute(text("SELECT count(*) FROM source_sky_r7")).scalar() == 3
+    connection.execute(text("ALTER TABLE source_sky ATTACH PARTITION source_sky_r7 FOR VALUES IN (7)"))
+    assert runs() == before
+    partition.drop_run(connection, 8)
+    assert runs() == before[:1]

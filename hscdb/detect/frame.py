@@ -96,8 +96,9 @@ def characterize(
     data[(mask & UNUSABLE) != 0] = 0.0
     tick("background")
     first, _ = matched_filter(data, gaussian(GUESS_SIGMA, image.shape).coefficient[0])
-    data, background = _resky(data, mask, first, background, limits)
-    grid = noise.sky_noise(data, variance, mask, first, limits.background_bin_pix, limits.do_scale_variance)
+    data, background, bins, covered = _resky(data, mask, first, background, limits)
+    grid = noise.sky_noise(data, variance, mask | covered, bins, limits.background_bin_pix, limits.do_scale_variance)
+    del covered
     variance = grid.variance
     tick("first detection")
     psf, stars = _psf(data, variance, mask, first, grid, limits, seed, given)
@@ -173,16 +174,20 @@ def _resky(
     filtered: npt.NDArray[np.float32],
     background: sky.Background,
     limits: Limits,
-) -> tuple[npt.NDArray[np.float32], sky.Background]:
-    """Estimate the background again without the sources that the first filter shows, and subtract what is left."""
+) -> tuple[npt.NDArray[np.float32], sky.Background, sky.Mesh, npt.NDArray[np.int32]]:
+    """Estimate the background again without the sources that the first filter shows, and subtract what is left.
+
+    Returns data, the sum of the backgrounds, the mesh of the second, and DETECTED where the sources were left out.
+    """
     covered = noise.covered(filtered, background.sigma)
-    again = sky.estimate(data, mask | covered, SKY_BAD, limits.background_bin_pix, limits.background_order)
+    bins = sky.mesh(data, mask | covered, SKY_BAD, limits.background_bin_pix)
+    again = sky.fit(bins, (data.shape[0], data.shape[1]), limits.background_order)
     surface = again.render()
     data -= surface
     data[(mask & UNUSABLE) != 0] = 0.0
     surface *= np.float32(gaussian(GUESS_SIGMA, data.shape).coefficient[0].sum() / noise.GUESS_NORM)
     filtered -= surface
-    return data, background.plus(again)
+    return data, background.plus(again), bins, covered
 
 
 def _psf(

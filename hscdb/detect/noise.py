@@ -83,21 +83,17 @@ def _spread(hit, reach, bit, out):
 def sky_noise(
     data: npt.NDArray[np.float32],
     variance: npt.NDArray[np.float32],
-    mask: npt.NDArray[np.int32],
-    filtered: npt.NDArray[np.float32],
+    free: npt.NDArray[np.int32],
+    seen: sky.Mesh,
     size: int,
     do_scale: bool = True,
 ) -> SkyNoise:
     """Noise of the sky over the frame from the variance plane, checked against the scatter of the sky itself.
 
+    free : mask with DETECTED where sources are.  seen : mesh of the sky without them, of bins of `size` pixels.
     Where the plane is not positive and finite the measured scatter stands in; where its sky is beyond SCALE_OK of the
     measured one (images detrended elsewhere, in units unknown), the plane is scaled as a whole, if do_scale.
     """
-    sigma0 = sky.mesh(data, mask, UNUSABLE, size)
-    measured = float(np.median(sigma0.sigma[sigma0.is_good]))
-    free = mask | covered(filtered, measured)
-    bins = sky.mesh(data, free, UNUSABLE, size)
-    seen = bins if bins.is_good.any() else sigma0
     measured = float(np.median(seen.sigma[seen.is_good]))
     measured = measured if measured > 0 else 1.0
     if not _all_positive(variance):
@@ -112,8 +108,8 @@ def sky_noise(
     level = np.where(given.is_good, given.mean * scale**2, np.nan)
     median = float(np.nanmedian(level)) if np.isfinite(level).any() else measured**2
     level = np.sqrt(np.where(np.isfinite(level), level, median))
-    photon = _photon(data, variance, mask, median)
-    return SkyNoise(level, bins.x, bins.y, float(np.sqrt(median)), photon, scale, variance)
+    photon = _photon(data, variance, free, median)
+    return SkyNoise(level, seen.x, seen.y, float(np.sqrt(median)), photon, scale, variance)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -130,7 +126,8 @@ def _photon(
 ) -> float:
     """Slope of the variance plane with the data, from every seventh row's pixels above 20 sigma."""
     part = data[::7], variance[::7], mask[::7]
-    bright = (part[0] > 20 * np.sqrt(sky_variance)) & (part[2] & UNUSABLE == 0)
+    spoilt = UNUSABLE & ~int(planes.DETECTED | planes.DETECTED_NEGATIVE)
+    bright = (part[0] > 20 * np.sqrt(sky_variance)) & (part[2] & spoilt == 0)
     if bright.sum() < 20:
         return 0.0
     slope = float(np.median((part[1][bright] - sky_variance) / part[0][bright]))

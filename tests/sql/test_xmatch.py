@@ -89,6 +89,35 @@ def test_pairs_equal_brute_force_in(connection: Connection, story: str, index: s
     assert len(chosen(separation, 10.0, "all")) >= 70
 
 
+def test_the_cells_of_a_circle_hold_all_its_points_once(connection: Connection) -> None:
+    """Points on the edge of circles all over the sky: within and beyond 60 deg, at both poles, across RA 0."""
+    rng = np.random.default_rng(7)
+    n = 4000
+    dec = np.degrees(np.arcsin(rng.uniform(-1, 1, n)))
+    dec[:500] = rng.choice([-60.0, 60.0], 500) + rng.normal(0, 0.1, 500)
+    dec[500:700] = rng.choice([-1.0, 1.0], 200) * (90.0 - 10.0 ** rng.uniform(-7, 0, 200))
+    ra = rng.uniform(0, 360, n)
+    ra[::7] = np.mod(rng.normal(0, 0.01, len(ra[::7])), 360)
+    for radius in (0.5 / 3600, 20.0 / 3600, 1.0):
+        connection.execute(text("DROP TABLE IF EXISTS a, b"))
+        fill(connection, "a", (ra, dec), index=False)
+        edge = sphere.offset(ra, dec, rng.uniform(0, 360, n), np.full(n, radius * (1.0 - 1e-9)))
+        fill(connection, "b", edge, index=False)
+        words = {"r": radius}
+        ask = "SELECT sky_cells_statement(sky_places('a', 'id', 'ra', 'dec'), :r + 1e-9, sky_cell_height(:r))"
+        cells = connection.execute(text(ask), words).scalar_one()
+        missed = connection.execute(
+            text(
+                f"SELECT b.id, b.ra, b.dec FROM b LEFT JOIN ({cells}) AS c"
+                " ON c.id = b.id AND c.cell = sky_cell_at(b.ra, b.dec, sky_cell_height(:r)) WHERE c.id IS NULL"
+            ),
+            words,
+        ).all()
+        assert missed == []
+        counts = connection.execute(text(f"SELECT count(*), count(DISTINCT (c.id, c.cell)) FROM ({cells}) AS c")).one()
+        assert counts[0] == counts[1] > n
+
+
 def test_the_right_tables_are_searched_by_their_index(connection: Connection) -> None:
     """Cells need no index; where one is there, it is used from either side."""
     fill(connection, "a", around(4, 10.0, 0.0, 20.0, 2000), index=False)

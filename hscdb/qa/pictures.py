@@ -37,7 +37,8 @@ def draw(facts: Facts, title: str, n_visit_max: int) -> Iterator[tuple[str, dict
 
     A star seen once has no residual about itself: its detection is not drawn.
     """
-    rows, snr_min = facts.rows[facts.rows["n_seen"] >= 2], facts.snr_min
+    rows = facts.rows[facts.rows["n_seen"] >= 2]
+    snr_min = plots.lowered(rows, facts.snr_min)
     yield "ResPosScatter", {}, plots.position_scatter(rows, title, snr_min)
     yield "PosDPos", {}, fieldplots.position_residuals(rows, title, snr_min)
     yield "MdM", {}, plots.magnitude_residuals(rows, facts.stars, title, snr_min)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 Rows = npt.NDArray[np.void]
 
 BEFORE, AFTER = "#9aa0a6", "#1f5fbf"  # gray: first calibration; blue: joint solution
+_N_BRIGHT = 100
 _FLOOR_MAS = 2.0  # no detection counts more than one with this error
 
 
@@ -21,6 +22,14 @@ def sigma(x: npt.NDArray[np.float64]) -> float:
 def bright(rows: Rows, snr_min: float) -> Rows:
     """Detections with a S/N above a limit; those whose S/N is not known count as bright."""
     return rows[~(rows["snr"] <= snr_min)]
+
+
+def lowered(rows: Rows, snr_min: float) -> float:
+    """The limit, or S/N of the brightest quarter where fewer than 100 detections reach it: no picture stays empty."""
+    snr = rows["snr"][np.isfinite(rows["snr"])]
+    if len(bright(rows, snr_min)) >= _N_BRIGHT or not snr.size:
+        return snr_min
+    return min(snr_min, float(f"{np.quantile(snr, 0.75):.2g}"))
 
 
 def position_scatter(rows: Rows, title: str, snr_min: float) -> Figure:
@@ -68,10 +77,10 @@ def magnitude_residuals(rows: Rows, stars: Rows, title: str, snr_min: float) -> 
     axes[2].set(ylabel="star - reference [mmag]", xlabel="AB magnitude")
     far = max(6.0 * sigma(off - middle), 5.0)
     axes[2].set(ylim=(-far, far))
-    axes[2].set_title(
-        f"{int(np.isfinite(off).sum())} stars against references: median {middle:.1f}, "
-        f"robust sigma {sigma(off - middle):.1f} mmag", fontsize=10,
-    )  # fmt: skip
+    told = f"{np.isfinite(off).sum()} stars against references"
+    if np.isfinite(middle):
+        told += f": median {middle:.1f}, robust sigma {sigma(off - middle):.1f} mmag"
+    axes[2].set_title(told, fontsize=10)
     for ax in axes:
         ax.axhline(0.0, color="black", lw=0.6)
     figure.suptitle(f"MdM: magnitude residuals\n{title}")

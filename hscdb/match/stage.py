@@ -164,9 +164,9 @@ def _select(work: Work, config: Config) -> Funnel:
     mark_filled(connection, work_table="match_observation")
     sides, n_duplicate = _sides(config), 0
     for _ in range(_N_COPY):
-        n_now = delete_duplicates(connection, **sides, same_chord=sides["chord"] * _SAME)
-        n_duplicate += n_now
-        if n_now == 0:
+        told = delete_duplicates.one(connection, **sides, same_chord=sides["chord"] * _SAME)
+        n_duplicate += int(told["n_gone"])
+        if told["n_crowded"] == 0:
             break
     return {
         "n_frame": len(frames),

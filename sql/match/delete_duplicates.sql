@@ -2,8 +2,9 @@
 -- Overlapping CCDs, or crops of one image, see a star twice: within the radius that is one star. In one CCD it is so only
 -- where a catalog lists a source twice: no detector takes apart what is nearer than :same_chord.
 -- params:  chord double precision, same_chord double precision, side double precision
--- returns: count
+-- returns: n_gone bigint, n_crowded bigint
 -- needs:   match/replace_work
+-- n_crowded: detections with several such partners; only these may have one left.
 WITH pair AS MATERIALIZED (
     SELECT a.number,
            b.number AS other_number,
@@ -22,12 +23,16 @@ WITH pair AS MATERIALIZED (
        AND (o.i = 0 OR floor((a.x + :chord + 1) / :side) > floor((a.x - :chord + 1) / :side))
        AND (o.j = 0 OR floor((a.y + :chord + 1) / :side) > floor((a.y - :chord + 1) / :side))
        AND (o.k = 0 OR floor((a.z + :chord + 1) / :side) > floor((a.z - :chord + 1) / :side))
+), gone AS (
+    DELETE FROM match_observation AS m
+     USING pair AS p, pair AS q
+     WHERE p.place = 1
+       AND q.place = 1
+       AND q.number = p.other_number
+       AND q.other_number = p.number
+       AND p.is_worse
+       AND m.number = p.number
+    RETURNING m.number
 )
-DELETE FROM match_observation AS m
- USING pair AS p, pair AS q
- WHERE p.place = 1
-   AND q.place = 1
-   AND q.number = p.other_number
-   AND q.other_number = p.number
-   AND p.is_worse
-   AND m.number = p.number;
+SELECT (SELECT count(*) FROM gone) AS n_gone,
+       (SELECT count(*) FROM pair AS p WHERE p.place = 2) AS n_crowded;

@@ -12,6 +12,7 @@ from hscdb.image import stats
 Plane = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 _TILE = 64  # pixels: response is compared with the median of a square of this side
+_SOUND_MIN = 0.1  # part of a square that must be sound
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,30 @@ def hot(dark: Plane, limits: Limits) -> Bools:
         return np.asarray(dark - level > max(limits.hot_min_e_s, limits.hot_n_sigma * sigma))
 
 
-def odd(flat: Plane, limits: Limits) -> Bools:
-    """Pixels of a master flat further than response_max (relative) from the median of a square of 64 x 64 pixels."""
+def odd(flat: Plane, listed: Bools, limits: Limits) -> Bools:
+    """Pixels of a master flat further than response_max (relative) from the median of a square of 64 x 64 pixels.
+
+    Listed pixels do not count in the medians; a square with few others takes the median of the nearest one with enough.
+    """
+    ny, nx = (-(-length // _TILE) for length in flat.shape)
+    middle = np.full((ny, nx), np.nan)
+    tiles = [
+        (q, p, np.s_[q * _TILE : (q + 1) * _TILE, p * _TILE : (p + 1) * _TILE]) for q in range(ny) for p in range(nx)
+    ]
+    for q, p, where in tiles:
+        sound = flat[where][~listed[where]]
+        if np.isfinite(sound).sum() > _SOUND_MIN * _TILE**2:
+            middle[q, p] = stats.median(sound)
     found = np.zeros(flat.shape, np.bool_)
-    for y in range(0, flat.shape[0], _TILE):
-        for x in range(0, flat.shape[1], _TILE):
-            part = flat[y : y + _TILE, x : x + _TILE]
-            middle = stats.median(part)
-            if middle > 0.0:
-                with np.errstate(invalid="ignore"):
-                    found[y : y + _TILE, x : x + _TILE] = np.abs(part - middle) > limits.response_max * middle
+    if np.isnan(middle).all():
+        return found
+    from scipy.ndimage import distance_transform_edt
+
+    nearest = distance_transform_edt(np.isnan(middle), return_distances=False, return_indices=True)
+    middle = middle[tuple(nearest)]
+    for q, p, where in tiles:
+        with np.errstate(invalid="ignore"):
+            found[where] = np.abs(flat[where] - middle[q, p]) > limits.response_max * middle[q, p]
     return found
 
 
@@ -99,7 +114,7 @@ def find(
     if flats:
         votes = np.zeros(listed.shape, np.int16)
         for flat in flats:
-            votes += odd(flat, limits)
+            votes += odd(flat, listed, limits)
             unknown |= ~np.isfinite(flat) & ~unlit
         found["response"] = 2 * votes >= len(flats)
     found["unlit"] = unknown

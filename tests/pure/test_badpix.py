@@ -84,6 +84,17 @@ def test_what_is_listed_or_unlit_is_not_found_again(darks_and_flats) -> None:
     np.testing.assert_array_equal(dark_only, truth["hot"] & ~listed)
 
 
+def test_the_neighborhood_of_what_is_listed_is_judged_by_sound_pixels() -> None:
+    flat = np.random.default_rng(2).normal(1.0, 0.01, SHAPE).astype(np.float32)
+    listed = np.zeros(SHAPE, bool)
+    listed[:, :60], listed[300:] = True, True  # most of the squares at the edges
+    flat[listed] = 0.6
+    flat[10, 62] = 0.7
+    found = badpix.odd(flat, listed, badpix.Limits()) & ~listed
+    assert list(zip(*np.nonzero(found), strict=True)) == [(10, 62)]
+    assert not badpix.odd(flat, np.ones(SHAPE, bool), badpix.Limits()).any()
+
+
 def test_a_dark_cannot_be_hotter_than_its_noise() -> None:
     noisy = np.random.default_rng(1).normal(0.0, 1.0, SHAPE).astype(np.float32)
     assert badpix.hot(noisy, badpix.Limits()).sum() <= 1

@@ -7,26 +7,36 @@ CREATE OR REPLACE FUNCTION lightcurve(p_match_task_id bigint, p_star_id bigint)
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
     SET search_path FROM CURRENT
     AS $$
+WITH about AS MATERIALIZED (
+    -- what is the same for all detections is looked up once
+    SELECT t.task_id, t.run_id,
+           (SELECT n.task_id
+              FROM task AS n
+             WHERE n.stage = 'mosaic' AND n.status = 'done' AND n.tract = t.tract AND n.filter = t.filter
+               AND t.run_id IN (SELECT c.run_id FROM run_chain(n.run_id) AS c)
+             ORDER BY n.task_id DESC LIMIT 1) AS mosaic_task_id
+      FROM task AS t
+     WHERE t.task_id = $1
+), chain AS MATERIALIZED (
+    SELECT c.run_id, c.depth FROM about AS a CROSS JOIN LATERAL run_chain(a.run_id) AS c
+)
 SELECT m.star_id, m.visit, m.ccd, m.source_id, v.filter, v.obs_start, v.obs_mjd,
        COALESCE(r.ra, s.ra), COALESCE(r."dec", s."dec"),
        COALESCE(r.mag, njy_to_abmag(s.flux_njy)),
        COALESCE(r.mag_err, njy_to_abmag_err(s.flux_njy, s.flux_njy_err)),
        r.mag IS NOT NULL, r.is_used_photometry
-  FROM star_member AS m
+  FROM about AS a
+  JOIN star_member AS m ON m.task_id = $1 AND m.star_id = $2
   JOIN visit AS v ON v.visit = m.visit
-  JOIN task AS t ON t.task_id = m.task_id
-  LEFT JOIN LATERAL (SELECT n.task_id
-                       FROM task AS n
-                      WHERE n.stage = 'mosaic' AND n.status = 'done' AND n.tract = t.tract AND n.filter = t.filter
-                        AND t.run_id IN (SELECT c.run_id FROM run_chain(n.run_id) AS c)
-                      ORDER BY n.task_id DESC LIMIT 1) AS j ON true
   LEFT JOIN LATERAL (SELECT * FROM star_residual AS n
-                      WHERE n.task_id = j.task_id AND n.star_id = m.star_id AND n.source_id = m.source_id) AS r ON true
-  LEFT JOIN LATERAL (SELECT p.* FROM run_chain(m.run_id) AS c
-                       JOIN source_sky AS p ON p.run_id = c.run_id AND p.visit = m.visit AND p.source_id = m.source_id
+                      WHERE n.task_id = a.mosaic_task_id AND n.star_id = m.star_id AND n.source_id = m.source_id) AS r ON true
+  -- OFFSET 0: by the whole key of one run after the other, never by a part of it in all partitions
+  LEFT JOIN LATERAL (SELECT p.*
+                       FROM chain AS c
+                      CROSS JOIN LATERAL (SELECT * FROM source_sky AS k
+                                           WHERE k.run_id = c.run_id AND k.visit = m.visit AND k.source_id = m.source_id
+                                          OFFSET 0) AS p
                       ORDER BY c.depth LIMIT 1) AS s ON true
- WHERE m.task_id = $1
-   AND m.star_id = $2
  ORDER BY v.obs_mjd, m.visit, m.ccd
     $$;
 COMMENT ON FUNCTION lightcurve(bigint, bigint)

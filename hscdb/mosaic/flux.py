@@ -254,15 +254,15 @@ def _solution(
         "ccds_held": [int(c) for i, c in enumerate(obs.ccds) if not is_ccd[i]],
         **errors.notes(obs.visits, 1000.0, "mmag"),
     }
-    spread = np.zeros(value.size) if state.solved is None else state.solved.variance()
+    zero_err, ccd_err = _errors(design, state, n_used / max(n_used.sum(), 1))
     has_star = state.own_total > 0  # a reference alone is no measurement
     ref_chi2 = state.ref_weight * (state.ref_mag - state.star) ** 2
     return Flux(
         # a visit without a usable flux has no zero point
         zero=np.where(design.active[:n_visit], value[:n_visit] + at_centre + mean, np.nan),
-        zero_err=np.where(design.active[:n_visit], np.sqrt(spread[:n_visit]), np.nan),
+        zero_err=np.where(design.active[:n_visit], zero_err, np.nan),
         # a CCD that was not solved keeps offset 0 about the mean of the others
-        ccd=np.where(is_ccd, value[last:] - mean, 0.0), ccd_err=np.sqrt(spread[last:]),
+        ccd=np.where(is_ccd, value[last:] - mean, 0.0), ccd_err=ccd_err,
         coefficients=fields, order=order, star=np.where(has_star, state.star, np.nan),
         star_err=np.where(has_star, 1.0 / np.sqrt(np.maximum(state.total, 1e-300)), np.nan),
         residual=np.where(is_free, state.residual, np.nan), is_used=used, reason=reason, floor_mag=errors.typical,
@@ -270,6 +270,14 @@ def _solution(
         dof=int(used.sum() + is_ref.sum() - design.active.sum() - seen.sum()),
         n_parameter=int(design.active.sum()), n_iteration=n_iteration, n_ref=int(is_ref.sum()), notes=notes,
     )  # fmt: skip
+
+
+def _errors(design: _Design, state: _State, share: Floats) -> tuple[Floats, Floats]:
+    """One sigma (n_visit,), (n_ccd,) of zero points at the optical centre and of CCD offsets about their mean."""
+    if state.solved is None:
+        return np.zeros(design.model.n_visit), np.zeros(design.model.n_ccd)
+    zero, ccd = (np.sqrt(np.einsum("ij,ij->j", a, state.solved.solve(a))) for a in design.model.told(share))
+    return zero, np.where(design.active[-design.model.n_ccd :], ccd, 0.0)
 
 
 def _fields(design: _Design, value: Floats, n_visit: int, order: int, options: Options) -> Floats:

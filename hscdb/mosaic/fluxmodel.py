@@ -64,6 +64,25 @@ class Model:
         _pull(*self._terms(), weight, miss, out)
         return out
 
+    def told(self, share: Floats) -> tuple[Floats, Floats]:
+        """Factors (size, n_visit), (size, n_ccd) of the sums of unknowns that are told: zero points at the optical
+        centre, and CCD offsets about their mean, weighted by share (n_ccd,).
+
+        What zero points, offsets and fields have in common is known by the priors alone; it drops out of these sums,
+        and so it must of their errors.
+        """
+        n, m = self.n_visit, self.n_field
+        first, last = n + self.n_common, n + self.n_common + n * m
+        zeros, ccds = np.zeros((self.size, n)), np.zeros((self.size, self.n_ccd))
+        none = np.zeros(1)
+        zeros[n:first] = basis.matrix(self.order, none, none)[0, 1:, None]
+        for e in range(n):
+            zeros[e, e] = 1.0
+            zeros[first + e * m : first + (e + 1) * m, e] = basis.matrix(self.visit_order, none, none)[0, 1:]
+        zeros[last:] = share[:, None]
+        ccds[last:] = np.eye(self.n_ccd) - share[:, None]
+        return zeros, ccds
+
     def reduce(
         self, weight: Floats, offset: Floats, ref_weight: Floats, ref_offset: Floats
     ) -> tuple[Floats, Floats]:

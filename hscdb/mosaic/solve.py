@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hscdb.camera.model import Camera
+from hscdb.errors import DataError
 from hscdb.mosaic import astrometry, basis, ccdmap, flux, frames, geometry, judge, prepare, turbulence
 from hscdb.mosaic.model import Anchors, Astrometry, Floats, Flux, Geometry, Observations, References
 from hscdb.mosaic.places import Options
@@ -144,15 +145,19 @@ def _order(
         if order not in fits:
             options, near = replace(settings.position, order=order), fits.get(ORDER)
             previous = None if near is None else _of_order(near, order)
-            fits[order] = _fit(obs, refs, sky, options, None, previous)
+            try:
+                fits[order] = _fit(obs, refs, sky, options, None, previous)
+            except DataError as error:  # an order that has no solution is not chosen
+                logger.info("order %d is left out: %s", order, error)
+                return float("inf")
         return judge.reserved_rms(obs, fits[order].residual, sky.place_err)
 
-    if not np.isfinite(scatter(ORDER)):
+    if np.isnan(scatter(ORDER)):
         return ORDER, {"chosen_by": "default: no reserved star is seen twice"}, None if step > 1 else fits[ORDER]
     best = chosen(scatter)
     tried = {str(o): round(judge.reserved_rms(obs, fits[o].residual, sky.place_err), 4) for o in sorted(fits)}
     told = {"chosen_by": "reserved stars", "reserved_rms_mas": tried}
-    return best, told, None if step > 1 else fits[best]
+    return best, told, None if step > 1 else fits.get(best)
 
 
 def chosen(scatter: Callable[[int], float]) -> int:

@@ -1,8 +1,8 @@
 """What a user waits for: how commands start, `--show data` on 1e5 frames, what the butler reads, a picture of a visit.
 
 Each beside a floor of the same run: importing numpy, SQLAlchemy and psycopg; reading the same bytes with
-numpy. One JSON line per case: CPU seconds of the process (best of n), of the floor, and their ratio. The server's own time of
-`--show data` is in its wall time, which counts the clock.
+numpy. One JSON line per case: CPU seconds of the process (best of n), of the floor, and their ratio. The server's own
+time of `--show data` is in its wall time, which counts the clock.
 """
 
 import argparse

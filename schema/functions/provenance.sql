@@ -21,7 +21,8 @@ WITH chain AS MATERIALIZED (
     SELECT m.*, r.name AS run_name, r.code_version
       FROM done AS d
       JOIN frame_isr AS i ON i.task_id = d.task_id
-      JOIN master AS m ON m.master_id IN (i.bias_master_id, i.dark_master_id, i.flat_master_id)
+      JOIN master AS m ON m.master_id IN (i.bias_master_id, i.dark_master_id, i.flat_master_id,
+                                          i.defects_master_id, i.fringe_master_id, i.sky_master_id)
       JOIN run AS r ON r.run_id = m.run_id
 ), steps AS (
     SELECT array_position(ARRAY['apply', 'mosaic', 'match', 'skymap', 'calibrate', 'detect', 'isr'], d.stage) AS step,

@@ -150,6 +150,14 @@ def test_bad_pixels_found_join_those_of_the_list(repository: Repository) -> None
     assert dict(inputs) == {"bias": 6, "dark": 6, "flat": 6, "defects": 12, "fringe": 12, "sky": 12}
 
 
+def test_provenance_names_all_masters(repository: Repository) -> None:
+    visit = science(repository)[0].visit
+    found = rows(repository, "SELECT DISTINCT p.kind FROM run AS r"
+                             f" CROSS JOIN LATERAL provenance(r.run_id, {visit}::bigint, 0) AS p"
+                             " WHERE r.name = 'even' AND p.kind LIKE 'master %'")  # fmt: skip
+    assert {row[0] for row in found} == {f"master {kind}" for kind in KINDS}
+
+
 def test_the_map_is_a_file_too(repository: Repository) -> None:
     (path, count) = rows(repository, "SELECT path, count(*) FROM master JOIN master_defect USING (master_id)"
                                      " WHERE ccd = 0 GROUP BY path")[0]  # fmt: skip

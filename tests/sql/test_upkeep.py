@@ -35,8 +35,8 @@ FAULTS = {
     "place without source": "DELETE FROM source WHERE source_id = (SELECT min(source_id) FROM source)",
     "detection without place": "DELETE FROM source_sky WHERE source_id = (SELECT min(source_id) FROM star_member)",
     "count differs": "INSERT INTO frame_quality (run_id, task_id, visit, ccd, psf_model, psf_order, n_psf_star,"
-    " n_psf_star_reserved, n_cosmic_ray, n_source)"
-    " SELECT run_id, task_id, visit, ccd, 'pixel', 0, 0, 0, 0, 1 FROM task WHERE stage = 'detect' LIMIT 1",
+    " n_psf_star_reserved, n_cosmic_ray, n_negative, n_source)"
+    " SELECT run_id, task_id, visit, ccd, 'pixel', 0, 0, 0, 0, 0, 1 FROM task WHERE stage = 'detect' LIMIT 1",
     "partition not attached": "CREATE TABLE source_999 (LIKE source)",
     "size differs": "UPDATE product SET n_byte = 5",
     "file missing": "UPDATE product SET path = 'b.fits'",

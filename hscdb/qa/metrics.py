@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from hscdb.qa.correlation import Correlation
     from hscdb.qa.separations import Repeatability
 
 Rows = npt.NDArray[np.void]
@@ -64,6 +65,14 @@ def separations(found: "Iterable[Repeatability]", number: int) -> Iterator[Metri
         yield f"AM{number}", *key, r.am_mas, "mas", r.n_pair
         yield f"AD{number}", *key, r.ad_mas, "mas", r.n_pair
         yield f"AF{number}", *key, r.af_percent, "percent", r.n_pair
+
+
+def correlations(found: "Iterable[Correlation]") -> Iterator[Metric]:
+    """Correlation of residuals within visits, gradient (E) and curl (B)."""
+    for r in found:
+        for mode, figure in (("e", r.e_mas2), ("b", r.b_mas2)):
+            name = f"residual_xi_{mode}_{r.distance_arcmin:g}arcmin"
+            yield name, r.variant, r.sample, -1, -1, figure, "mas2", r.n_pair
 
 
 def zero_points(rows: Rows) -> Iterator[Metric]:

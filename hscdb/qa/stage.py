@@ -29,8 +29,9 @@ read_fields = query("run/read_solutions")
 read_page_metrics = query("qa/read_page_metrics")
 read_ref_catalogs = query("qa/read_ref_catalogs")
 
-# distance [arcmin] and largest deviation of the requirement [mas] for AM1 and AM2 (LPM-17)
-_DISTANCES = ((1, 5.0, 20.0), (2, 20.0, 20.0))
+# Distance [arcmin] and largest deviation of the requirement [mas] for AM1 to AM3 (LPM-17); AM3 at 60 instead of 200
+# arcmin, which no exposure of HSC or DECam spans.
+_DISTANCES = ((1, 5.0, 20.0), (2, 20.0, 20.0), (3, 60.0, 30.0))
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Config:
     """Settings of qa."""
 
     snr_min: float = setting(100.0, "least S/N of the detections judged by", was="validate_drp brightSnr")
-    n_star_max: int = setting(2000, "most stars for the pairs of AM1 and AM2")
+    n_star_max: int = setting(2000, "most stars for the pairs of AM1 to AM3")
     n_visit_plot_max: int = setting(50, "most visits with a picture of their own")
     do_plots: bool = setting(True, "draw pictures", was="--diagnostics")
 
@@ -74,30 +75,32 @@ def run(work: Work, config: Config) -> Funnel:
     figures += metrics.zero_points(read_zero_points(work.connection, mosaic_task_id=task))
     for visit, offset in metrics.strange(figures):
         logger.warning("visit %s has a zero point %+.0f mmag off those within an hour", visit, offset)
-    from hscdb.qa import separations  # scipy.spatial, which no other command needs at its start
+    from hscdb.qa import correlation, separations  # scipy.spatial, which no other command needs at its start
 
     places = read_places(
         work.connection, run_id=work.run_id, mosaic_task_id=task, snr_min=config.snr_min, n_star_max=config.n_star_max
     )
     for number, distance, deviation in _DISTANCES:
         figures += metrics.separations(separations.repeatability(places, distance, deviation), number)
+    residuals = read_residuals(work.connection, mosaic_task_id=task)
+    figures += metrics.correlations(correlation.of_residuals(residuals, config.snr_min))
     columns = metrics.table({"run_id": work.run_id, "task_id": work.task_id}, tract, band, figures)
     rows = np.empty(len(figures), [(name, column.dtype) for name, column in columns.items()])
     for name, column in columns.items():
         rows[name] = column
     copy.write(work.connection, "qa_metric", rows)
-    n_file = _plots(work, config, task, scatter) if config.do_plots else 0
+    n_file = _plots(work, config, task, scatter, residuals) if config.do_plots else 0
     return {"n_metric": len(figures), "n_file": n_file}
 
 
-def _plots(work: Work, config: Config, task: int, scatter: np.ndarray) -> int:
+def _plots(work: Work, config: Config, task: int, scatter: np.ndarray, residuals: np.ndarray) -> int:
     """Draw and store the pictures, the tables and the page that shows them; returns the number of files."""
     from hscdb.qa import page, pictures  # matplotlib takes a second to import, and every command loads every stage
 
     ids = {name: work.unit[name] for name in ("tract", "filter")}
     facts = pictures.Facts(
         camera=work.camera,
-        rows=read_residuals(work.connection, mosaic_task_id=task),
+        rows=residuals,
         stars=read_stars(work.connection, mosaic_task_id=task),
         ccds=read_ccds(work.connection, mosaic_task_id=task),
         fields=read_fields(work.connection, wcs_task_id=task, scale_task_id=task, visit=None, ccd=None),

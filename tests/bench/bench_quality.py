@@ -267,9 +267,11 @@ def pulls(s: np.ndarray) -> list[dict[str, Any]]:
         flux = (here.psf_flux - here.true) / here.psf_flux_err
         place = np.concatenate([here.dx / here.dx_err, here.dy / here.dy_err])
         aper = (here.aper12 - here.true) / here.aper12_err
+        bound = np.concatenate([here.dx / here.bound, here.dy / here.bound])
         table.append({
             "snr": f"{low}-{high}", "n": len(here), "flux": round(scatter(flux), 3),
             "flux off": round(float(np.median(flux)), 2), "place": round(scatter(place), 3),
+            "place/bound": round(scatter(bound), 3),
             "aper12": round(scatter(aper), 3), "s_place": round(scatter(here.s_dx / here.s_dx_err), 3),
             "s_flux": round(scatter((here.s_psf_flux - here.true) / here.s_psf_flux_err), 3),
         })  # fmt: skip

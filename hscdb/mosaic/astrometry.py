@@ -29,6 +29,7 @@ from hscdb.errors import DataError
 from hscdb.mosaic import basis, krylov, linear, noise, prior, robust, schur, unknowns
 from hscdb.mosaic.model import Anchors, Astrometry, Bools, Floats, Geometry, Ints, Observations, References
 from hscdb.mosaic.places import MAS, Options, State, inverse, quadratic, start
+from hscdb.mosaic.progress import Watch
 from hscdb.mosaic.schur import LEVER_PIX
 
 _N_SOFT = 4  # passes with Huber weights before the hard cut; the coefficients have settled to < 1 mas by then
@@ -76,11 +77,13 @@ def fit(
     ref_soft = np.ones(obs.stars.size)
     weight, is_told = np.empty((obs.x.size, 3)), noise.sample(obs.x.size)
     n_iteration, system, travel = 0, None, np.inf
+    watch = Watch("positions", "mas")
     while True:
         n_iteration += 1
         asked = group if n_iteration in _LEARN else None
         now = _pass(state, is_free, soft, ref_soft, errors, rotation, ridge, first, active, system, weight, asked)
         ridge = now.system.ridge
+        watch.tell(n_iteration, now.travel)
         # the matrix changes little once the weights do; the gradient is always the present one, and so is the end
         is_stale = n_iteration in _REFRESH or now.travel > max(0.5 * travel, _SETTLED_MAS)
         if isinstance(now.system, krylov.Iterated):  # its products are of the present weights

@@ -24,6 +24,7 @@ import numpy as np
 from hscdb.mosaic import basis, noise, robust, schur
 from hscdb.mosaic.fluxmodel import Model
 from hscdb.mosaic.model import Bools, Floats, Flux, Geometry, Observations, References
+from hscdb.mosaic.progress import Watch
 
 _N_SOFT = 4  # passes with Huber weights before the hard cut
 _REFRESH = (1, _N_SOFT)  # passes whose matrix is not used again, as in astrometry.py
@@ -77,9 +78,10 @@ def fit(
     errors = noise.constant(_FIRST_FLOOR_MAG if options.floor_mag is None else options.floor_mag, obs.visits.size)
     soft, before = np.ones(mag.size), np.full(mag.size, -1.0)
     is_told = noise.sample(obs.x.size)
-    n_iteration = 0
+    n_iteration, watch = 0, Watch("fluxes", "mag")
     while True:
         n_iteration += 1
+        watch.tell(n_iteration, state.travel)
         state.advance(is_free * soft / errors.variance(variance, obs.visit), may, n_iteration in _REFRESH)
         # outliers and errors by a star's detections among themselves, as in astrometry.fit
         good = may & (soft > 0) & (state.share > 0.02) & is_told

@@ -9,6 +9,7 @@ from astropy.wcs import WCS
 from joint_tables import database, repository, rows, run, source_ids, star_ids
 from joint_world import HSC_CCDS, Wcs, World, build
 
+from hscdb.mosaic import stage
 from hscdb.sky import sphere
 from hscdb.sky.polynomial import unflatten
 
@@ -535,3 +536,27 @@ def test_large_proper_motions_without_a_reference_do_not_bend_the_others(solve):
     solved = solve(world)
     errors = np.concatenate(list(solved.wcs_error_mas().values()))
     assert np.sqrt(np.mean(errors**2)) < 3.0
+
+
+def test_an_interrupt_leaves_nothing_and_the_next_run_is_as_if_there_had_been_none(fresh_dsn, tmp_path, monkeypatch):
+    """Ctrl-C after all rows and files have been written, before they count."""
+    world = build(per_ccd=40, n_visit=3)
+    tables = ("mosaic_solution", "mosaic_visit", "mosaic_ccd", "star_solution", "star_residual", "product")
+    statement = " UNION ALL ".join(f"SELECT '{t}' AS name, count(*) AS n FROM {t}" for t in tables)
+    statement += " UNION ALL SELECT 'wcs_solution', count(*) FROM wcs_solution WHERE stage = 'mosaic' ORDER BY 1"
+    write = stage.write
+
+    def interrupted(*arguments):
+        write(*arguments)
+        raise KeyboardInterrupt
+
+    with repository(tmp_path / "repository", fresh_dsn, world) as opened:
+        before = rows(opened, statement)
+        monkeypatch.setattr(stage, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(opened, "mosaic")
+        assert rows(opened, statement).tolist() == before.tolist()
+        assert not list((tmp_path / "repository" / "rerun").rglob("*.fits"))
+        monkeypatch.setattr(stage, "write", write)
+        assert run(opened, "mosaic").exit_status == 0
+        assert (rows(opened, statement).n > before.n).all()

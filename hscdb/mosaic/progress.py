@@ -1,0 +1,36 @@
+"""What a long fit tells while it runs: how far it has come, its memory, and the time that is left."""
+
+import logging
+import resource
+import sys
+import time
+
+logger = logging.getLogger(__name__)
+
+_EVERY_S = 10.0  # a fit that is done sooner says nothing
+_N_PASS = 7  # what most fits take: four soft passes, and until the set of outliers rests
+
+
+class Watch:
+    """Told after each pass of a fit, it logs at most every ten seconds."""
+
+    def __init__(self, what: str, unit: str) -> None:
+        self.what, self.unit = what, unit
+        self.begin = self.last = time.monotonic()
+
+    def tell(self, n_pass: int, moved: float) -> None:
+        """moved : by how much the last pass moved the solution, in the unit."""
+        now = time.monotonic()
+        if now - self.last < _EVERY_S:
+            return
+        self.last = now
+        left = max(_N_PASS - n_pass, 1) * (now - self.begin) / n_pass
+        logger.info(
+            "%s: pass %d moved by %.3g %s; %.1f GB, about %.0f s left", self.what, n_pass, moved, self.unit, _peak_gb(),
+            left,
+        )  # fmt: skip
+
+
+def _peak_gb() -> float:
+    """Largest memory of this process so far; the system counts kB, on macOS bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)

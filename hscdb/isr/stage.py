@@ -17,7 +17,7 @@ from hscdb.fits import product, raw
 from hscdb.image import pattern
 from hscdb.image.readout import defects, frame, saturation
 from hscdb.image.readout.frame import Steps
-from hscdb.isr import brighter_fatter, interpolate, sky, vet
+from hscdb.isr import amplifier, brighter_fatter, interpolate, sky, vet
 from hscdb.isr.cards import cards
 from hscdb.run import masters
 from hscdb.run.config import setting
@@ -84,6 +84,9 @@ class Config:
     do_defects: bool = setting(True, "mask the defects of the ccd (BAD)", was="doDefect")
     do_found_defects: bool = setting(
         True, "take a master of kind defects that holds on the night instead of the camera's list, if there is one"
+    )
+    amplifier_ratio_min: float = setting(
+        0.3, "an amplifier whose sky is below this part of the others' is dead (BAD); 0 = not looked at"
     )
     do_vignette: bool = setting(True, "mask what lies outside the lit circle (NO_DATA)", was="doVignette")
     do_widen_trails: bool = setting(True, "widen saturation trails", was="doWidenSaturationTrails")
@@ -172,6 +175,8 @@ def run(work: Work, config: Config) -> Funnel:
     if config.do_vignette:
         defects.mark_unlit(adu.mask, work.camera, ccd)
     image = frame.to_electrons(adu, work.camera, ccd, config.steps(), used.dark, float(facts["dark_s"]), used.flat)
+    silent = amplifier.silent(image, ccd, config.amplifier_ratio_min)
+    defects.mark(image.mask, [amp.box for amp in ccd.amplifiers if amp.amp in silent])
     found = finish(image, work.camera, config, used, float(facts["dark_s"]))
     n_saturated, n_bad, n_no_data = sky.count(image.mask)
     insert_frame_isr(
@@ -192,7 +197,7 @@ def run(work: Work, config: Config) -> Funnel:
             product.write_image(target, image, work.carry["cards"])
     return {
         "n_pixel": image.data.size, "n_saturated": n_saturated, "n_bad": n_bad, "n_no_data": n_no_data,
-        "n_amplifier_bad": len(adu.bad),
+        "n_amplifier_bad": len(adu.bad | silent),
     }  # fmt: skip
 
 

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from hscdb.camera.load import load
 from hscdb.image.mask import BAD, INTRP, NO_DATA, SAT, SUSPECT, UNMASKEDNAN
-from hscdb.isr import interpolate, sky
+from hscdb.image.plane import Image
+from hscdb.isr import amplifier, interpolate, sky
 
 LEVEL, VARIANCE = 300.0, 350.0
 
@@ -114,3 +116,27 @@ def test_counts_are_of_bits() -> None:
     mask = np.zeros((7, 9), np.int32)
     mask[0, :4], mask[0, 2:6], mask[3] = SAT, SAT | BAD, NO_DATA
     assert sky.count(mask) == (6, 4, 9)
+
+
+@pytest.mark.parametrize(
+    ("levels", "dead"),
+    [
+        ((500.0, 480.0, 520.0, 510.0), set()),
+        ((500.0, 2.0, 520.0, 510.0), {1}),
+        ((500.0, 2.0, -1.0, 510.0), {1, 2}),
+        ((1.0, 2.0, -1.0, 510.0), {0, 1, 2}),
+        ((3.0, 0.0, 1.0, 2.0), set()),  # a sky that was subtracted, or none at all
+        ((900.0, 330.0, 800.0, 700.0), set()),  # a nebula
+    ],
+)
+def test_an_amplifier_without_sky_is_dead(levels: tuple[float, ...], dead: set[int]) -> None:
+    ccd = load("hsc").ccds[50]
+    rng = np.random.default_rng(4)
+    image = Image(rng.normal(0, 20, (4176, 2048)).astype(np.float32), np.ones((4176, 2048), np.float32),
+                  np.zeros((4176, 2048), np.int32))  # fmt: skip
+    for amp, level in zip(ccd.amplifiers, levels, strict=True):
+        image.data[amp.box.slices] += level
+    assert amplifier.silent(image, ccd, 0.3) == dead
+    assert amplifier.silent(image, ccd, 0.0) == set()
+    image.mask[ccd.amplifiers[1].box.slices] = NO_DATA
+    assert amplifier.silent(image, ccd, 0.3) == dead - {1}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
+from astropy.io import fits
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import text
 
@@ -300,3 +301,23 @@ def test_a_refused_frame_leaves_a_reason_and_the_figures_of_its_checks(repositor
     codes = do(repository, "isr", "bare", words=[*words, "isr.do_vet=false"])
     assert codes.exit_status == 0
     assert rows(repository, "SELECT count(*) FROM frame_vet") == [(28,)]
+
+
+def test_an_amplifier_that_fell_silent_is_found(repository: Repository) -> None:
+    (path,) = rows(repository, "SELECT f.path FROM frame AS f JOIN visit USING (visit)"
+                               " WHERE data_type = 'science' AND ccd = 3")[0]  # fmt: skip
+    target, ccd = repository.path / path, repository.camera.ccds[3]
+    content = target.read_bytes()
+    target.unlink()  # it may be a link to the simulated file
+    target.write_bytes(content)
+    amp = ccd.amplifiers[1]
+    with fits.open(target, mode="update") as opened:
+        pixels = opened[0].data[:, ::-1]  # flipped on read
+        scan = pixels[amp.overscan.slices]
+        pixels[amp.raw_box.slices] = np.resize(scan.ravel(), amp.raw_box.width * amp.raw_box.height).reshape(512, 256)
+    words = [f"isr.do_{kind}=false" for kind in ("bias", "dark", "flat")]
+    assert do(repository, "isr", "out", words=words).exit_status == 0
+    found = rows(repository, "SELECT i.ccd, n_bad, CAST(funnel ->> 'n_amplifier_bad' AS integer) FROM frame_isr AS i"
+                             " JOIN task USING (task_id) ORDER BY 1")  # fmt: skip
+    assert [row[2] for row in found] == [0, 0, 0, 1]
+    assert found[3][1] >= 512 * 256 > max(row[1] for row in found[:3])

@@ -155,5 +155,6 @@ def test_smoothing_keeps_patterns_and_fills_holes() -> None:
     good = ~np.isnan(frame)
     ratio = sky / bowl
     assert ratio[good].std() < 0.002
+    assert np.abs(ratio[200:, -6:].mean() / ratio[200:, 300:340].mean() - 1.0) < 0.003  # straight on at the borders
     assert ratio[good].mean() == pytest.approx(1.0 / np.median(bowl), rel=0.01)
     assert np.isfinite(sky).all()

@@ -119,6 +119,13 @@ def test_two_humps_are_electronic_noise(apart: int, is_bad: bool) -> None:
         assert found[0][1] == pytest.approx(apart, abs=10)
 
 
+def test_noise_on_the_flat_top_of_a_gradient_makes_no_humps() -> None:
+    rng = np.random.default_rng(6)
+    for n_pixel in (1000, 5000, 60000):
+        tilted = [rng.uniform(400, 600, n_pixel) + rng.normal(0, 8, n_pixel) for _ in range(20)]
+        assert [vet.humps(one, vet.Limits()) for one in tilted] == [0.0] * 20
+
+
 def test_gradients_and_bright_stars_are_no_humps() -> None:
     raw = frame(n_star=1500).astype(float)
     raw[:, :512] += np.linspace(0, 300, 512)

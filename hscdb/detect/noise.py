@@ -21,6 +21,8 @@ UNUSABLE = int(
 )
 
 FILLED = int(planes.word("BAD", "CR", "NO_DATA", "UNMASKEDNAN"))
+SEEN_MIN = 0.2  # of the kernel's square: with less, a peak is the core of a star that was lost as a whole, or nothing
+UNSEEN_SNR = 50.0  # what was filled must reach to be the former: what is filled from noise stays below 10
 
 
 @dataclass(frozen=True)
@@ -144,15 +146,23 @@ def _local_snr(data, variance, mask, reject, coefficient, order, half, x, y, out
     for k in range(len(x)):
         fill_terms(float(x[k]), float(y[k]), order, nx, ny, term)
         fill_stamp(coefficient, term, stamp)
-        dot = power = 0.0
+        dot = power = dot_all = power_all = seen = whole = 0.0
         for j in range(max(0, y[k] - half), min(ny, y[k] + half + 1)):
             for i in range(max(0, x[k] - half), min(nx, x[k] + half + 1)):
-                if mask[j, i] & reject:
-                    continue
                 p = stamp[j - y[k] + middle, i - x[k] + middle]
-                dot += p * data[j, i]
-                power += p * p * variance[j, i]
-        out[k] = dot / np.sqrt(power) if power > 0.0 else 0.0
+                whole += p * p
+                dot_all += p * data[j, i]
+                power_all += p * p * variance[j, i]
+                if mask[j, i] & reject == 0:
+                    seen += p * p
+                    dot += p * data[j, i]
+                    power += p * p * variance[j, i]
+        if seen < SEEN_MIN * whole:
+            out[k] = dot_all / np.sqrt(power_all) if power_all > 0.0 else 0.0
+            if abs(out[k]) < UNSEEN_SNR:
+                out[k] = 0.0
+        else:
+            out[k] = dot / np.sqrt(power) if power > 0.0 else 0.0
 
 
 def local_snr(

@@ -366,3 +366,13 @@ def test_a_star_on_a_filled_column_is_found_by_the_rest_of_it():
     field.image.data[:, column] = 0.5 * (field.image.data[:, column - 1] + field.image.data[:, column + 1])
     measured = frame.characterize(field.image, frame.Limits(), 1)
     assert matched(field, measured)[0][45]
+
+
+def test_a_star_whose_core_was_lost_as_a_whole_keeps_its_place():
+    field = starfield.grid((400, 400), 40, (60, 100), seed=5)
+    field.image.data[193:208, 193:208] = 40_000.0  # no star of the grid is here; weights of 0 came with the frame
+    field.image.mask[190:211, 190:211] |= mask.BAD
+    measured = frame.characterize(field.image, frame.Limits(), 1)
+    inside = (np.abs(measured.columns["x"] - 200) < 10) & (np.abs(measured.columns["y"] - 200) < 10)
+    assert inside.sum() >= 1
+    assert (measured.image.mask[200, 200] & mask.DETECTED) != 0

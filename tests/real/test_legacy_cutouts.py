@@ -48,7 +48,7 @@ def measured():
         variance = np.where(seen, gain**2 / np.where(seen, weight, 1.0), np.nan).astype(np.float32)
         image = Image((pixels * gain).astype(np.float32), variance, np.where(seen, 0, BAD).astype(np.int32))
         psf = read_psfex(model, image.shape, str(row["ccdname"]).strip())
-        result.append((row, psf, frame.characterize(image, frame.Limits(), 1, given=psf)))
+        result.append((row, psf, frame.characterize(image, frame.Limits(do_scale_variance=False), 1, given=psf)))
     return result
 
 
@@ -61,13 +61,16 @@ def test_models_of_psfex_are_as_wide_as_the_survey_says(measured):
 
 
 def test_the_inverse_variance_is_the_noise_of_the_sky(measured):
+    n_judged = 0
     for row, _, found in measured:
         image = found.image
         free = image.mask == 0
-        if free.sum() < 1000:  # one exposure is wide and its star fills the cut-out
+        if free.sum() < 900:  # in three exposures the star's halo fills the cut-out
             continue
+        n_judged += 1
         pull = image.data[free] / np.sqrt(image.variance[free])
         assert 0.9 < 1.4826 * np.median(np.abs(pull - np.median(pull))) < 1.15, row["image_filename"]
+    assert n_judged == 3
 
 
 def test_fluxes_under_the_given_psf_agree_between_exposures(measured):

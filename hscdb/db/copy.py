@@ -104,7 +104,9 @@ def read(connection: Connection, query: Query, **params: Any) -> np.ndarray[Any,
     )
     statement = f"COPY (SELECT {wanted} FROM ({header.for_psycopg(query.parsed)}) AS q) TO STDOUT (FORMAT binary)"
     with driver(connection).cursor() as cursor, cursor.copy(statement.encode(), query.bind(params)) as copy:
-        stream = b"".join(copy)
+        stream = bytearray()  # joining a list of all chunks would hold them twice
+        for chunk in copy:
+            stream += chunk
     fields: list[tuple[str, str]] = [("_n", ">i2")]
     for name in returns:
         fields += [(f"_{name}", ">i4"), (name, query.dtype[name].newbyteorder(">").str)]

@@ -74,6 +74,8 @@ def connected(
             "`hscdb ingest-refcat`, add visits that overlap, or lower mosaic.n_shared_min.",
             code="no_overlap",
         )
+    if kept.size == visits.size:  # no copy of millions of rows
+        return seen, all_frames, left_out
     kept = visits[kept]
     return seen[np.isin(seen["visit"], kept)], all_frames[np.isin(all_frames["visit"], kept)], left_out
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from hscdb.mosaic import basis
 from hscdb.mosaic.frames import TURBULENCE_ORDER
-from hscdb.mosaic.model import Floats, Geometry, Observations, Turbulence
+from hscdb.mosaic.model import Bools, Floats, Geometry, Ints, Observations, Turbulence
 from hscdb.mosaic.places import MAS, tangent, vectors
 
 _DEGREE = 3  # 2 leaves 6 to 8 mas of DECam's 150, 3 leaves 3 to 4, 4 as much
@@ -25,9 +25,14 @@ _N_TURN = 12
 _NEEDED_MAS = 10.0  # a bend inside the CCDs below this is not worth another fit
 _DEG = 3.6e6  # mas per degree
 
+Part = tuple[Ints, Floats]
+
 
 def learn(obs: Observations, geometry: Geometry, crval: Floats, order: int, half: Floats) -> tuple[Turbulence, float]:
-    """The maps as a field of each frame, and the rms of their bend (degree 2 and more) at the observations [mas].
+    """The maps as a field of each frame, and how far the first calibrations bend inside CCDs [mas].
+
+    The second is the robust rms per axis that maps explain beyond shifts and linear terms: what polynomials over the
+    mosaic and maps can do alike, as where a few CCDs lie far apart, is no bend.
 
     crval : (n_visit, 2) tangent points [deg]; order: of the visits' polynomials; half: (n_ccd, 2) half sizes [pix].
     """
@@ -40,29 +45,39 @@ def learn(obs: Observations, geometry: Geometry, crval: Floats, order: int, half
     scale = geometry.scale_pix
     over = [basis.matrix(order, geometry.field_x[k] / scale, geometry.field_y[k] / scale) for k in visits]
     inside = [basis.matrix(TURBULENCE_ORDER, *(geometry.lever[k] / half[c]).T) for c, k in enumerate(ccds)]
+    parts = list(zip(visits, over, strict=True)), list(zip(ccds, inside, strict=True))
+    may = obs.reason == ""
+    _, straight_mas = _in_turn(first, may, *parts, 1)
+    coefficients, bent_mas = _in_turn(first, may, *parts, _DEGREE)
+    every = np.broadcast_to(coefficients / _DEG, (obs.visits.size, *coefficients.shape)).copy()
+    field = Turbulence(half, every, np.zeros(obs.visits.size), float("nan"), 0.0)
+    return field, float(np.sqrt(max(straight_mas**2 - bent_mas**2, 0.0)))
+
+
+def _in_turn(first: Floats, may: Bools, visits: list[Part], ccds: list[Part], highest: int) -> tuple[Floats, float]:
+    """Coefficients (n_ccd, 2, n_term) [mas] of maps up to a degree, and the robust rms per axis that is left [mas].
+
+    first (n_obs, 2) first places [mas]; may (n_obs,); visits, ccds: the observations and basis functions of each.
+    """
     degree = basis.degrees(TURBULENCE_ORDER)
-    coefficients = np.zeros((obs.ccds.size, 2, degree.size))
+    coefficients = np.zeros((len(ccds), 2, degree.size))
     maps, model = np.zeros_like(first), np.zeros_like(first)
-    good = obs.reason == ""
+    good = may
     for _ in range(_N_TURN):
-        for k, design in zip(visits, over, strict=True):
+        for k, design in visits:
             model[k] = design @ np.linalg.lstsq(design[good[k]], (first + maps)[k][good[k]], rcond=None)[0]
         wanted = model - first
-        for c, (k, design) in enumerate(zip(ccds, inside, strict=True)):
+        for c, (k, design) in enumerate(ccds):
             used = good[k]
-            terms = degree <= min(_DEGREE, _supported(int(used.sum())))
+            terms = degree <= min(highest, _supported(int(used.sum())))
             some = design[used][:, terms]
             normal = some.T @ some / _NOISE_MAS**2 + np.eye(int(terms.sum())) / _PRIOR_MAS**2
             coefficients[c] = 0.0
             coefficients[c][:, terms] = np.linalg.solve(normal, some.T @ wanted[k][used] / _NOISE_MAS**2).T
             maps[k] = design @ coefficients[c].T
         miss = np.hypot(*(wanted - maps).T)
-        good = (obs.reason == "") & (miss < 5.0 * float(np.median(miss[obs.reason == ""])))
-    bent = degree >= 2
-    bend = np.concatenate([design[:, bent] @ coefficients[c][:, bent].T for c, design in enumerate(inside)])
-    every = np.broadcast_to(coefficients / _DEG, (obs.visits.size, *coefficients.shape)).copy()
-    field = Turbulence(half, every, np.zeros(obs.visits.size), float("nan"), 0.0)
-    return field, float(np.sqrt(np.mean(bend**2))) if bend.size else 0.0
+        good = may & (miss < 5.0 * float(np.median(miss[may])))
+    return coefficients, float(np.median(miss[may])) / 1.1774  # a Rayleigh median per axis
 
 
 def is_needed(bend_mas: float) -> bool:

@@ -22,6 +22,7 @@ import numpy as np
 from numba import njit
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from hscdb.errors import DataError
 from hscdb.mosaic import basis, judge
 from hscdb.mosaic.frames import TURBULENCE_ORDER, by_frame, evaluate
 from hscdb.mosaic.model import Astrometry, Floats, Geometry, Ints, Observations, Turbulence
@@ -64,7 +65,11 @@ def solve(
         if field is None:
             why = "too few detections, or nothing beyond their noise"
             break
-        trial = fit(at(field, obs, geometry), best)
+        try:
+            trial = fit(at(field, obs, geometry), best)
+        except DataError as error:
+            why = str(error)
+            break
         trial = replace(trial, turbulence=field, notes=best.notes | trial.notes)
         rms = judge.reserved_rms(obs, trial.residual, place_err_mas)
         if not rms < after:
@@ -95,7 +100,10 @@ def _with_maps(
     The maps come from the first calibrations, not from the residuals that judge them, and the fit has no unknown more:
     so all stars may judge, by the errors and the floor that the plain fit has measured.
     """
-    trial = replace(fit(at(maps, obs, geometry), None), turbulence=maps)
+    try:
+        trial = replace(fit(at(maps, obs, geometry), None), turbulence=maps)
+    except DataError as error:
+        return replace(plain, notes=plain.notes | {"ccd_maps": {"is_used": False, "failed": str(error)}}), None
     weight = 1.0 / (plain.given_variance + plain.floor_mas**2 + judge.FLOORS.position_mas**2)
     sides = []
     for one in (plain, trial):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import mosaic_world
 import numpy as np
 
+from hscdb.errors import DataError
 from hscdb.mosaic import astrometry, ccdmap, judge, turbulence
 from hscdb.mosaic.places import Options
 
@@ -83,3 +84,31 @@ def test_few_detections_bend_nothing() -> None:
     n = np.bincount(world.obs.ccd, minlength=world.obs.ccds.size)
     assert np.isfinite(maps.coefficients).all()
     assert not maps.coefficients[:, n < 2].any()
+
+
+def test_ccds_far_apart_need_no_map_for_what_polynomials_do() -> None:
+    """Six visits of two far CCDs each: order 5 and cubics are the same thing there, and nothing is bent."""
+    world = mosaic_world.build(n_star=2500, n_visit=6, noise_pix=0.01, first_mas=5.0)
+    far = np.isin(world.obs.ccd, (0, 5, 15))
+    names = ("star", "visit", "ccd", "x", "y", "covariance", "ra", "dec", "mag", "mag_err", "is_reserved", "reason")
+    obs = replace(world.obs, **{name: getattr(world.obs, name)[far] for name in names})
+    fields = ("u", "v", "field_x", "field_y", "jacobian", "lever")
+    geometry = replace(world.geometry, **{name: getattr(world.geometry, name)[far] for name in fields})
+    _, bend = ccdmap.learn(obs, geometry, world.crval, 5, half(world))
+    assert not ccdmap.is_needed(bend)
+
+
+def test_maps_that_no_fit_bears_are_left_out() -> None:
+    world = mosaic_world.build(n_star=1200, noise_pix=0.01, first_mas=5.0)
+    maps, _ = ccdmap.learn(world.obs, world.geometry, world.crval, 3, half(world))
+
+    def fit(field, previous):
+        if field is not None:
+            raise DataError("mosaic: the fit still moves.", code="no_convergence")
+        return astrometry.fit(
+            world.obs, world.refs, world.geometry, world.crval, world.mjd, world.rotation, Options(order=3), True
+        )
+
+    solved = turbulence.solve(fit, world.obs, world.geometry, half(world), np.full(world.obs.x.size, 2.0), maps)
+    assert solved.notes["ccd_maps"]["is_used"] is False
+    assert solved.turbulence is None

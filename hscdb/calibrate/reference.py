@@ -5,14 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hscdb.sky import sphere
+from hscdb.sky import earth, sphere
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 _MAS_PER_DEG = 3.6e6
 _DAYS_PER_YEAR = 365.25
-_MJD_2000 = 51544.5
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def propagate(
     years = np.nan_to_num((mjd - epoch_mjd) / _DAYS_PER_YEAR)
     east, north = _axes(ra, dec)
     motion = np.nan_to_num(pm_ra_mas_yr)[:, None] * east + np.nan_to_num(pm_dec_mas_yr)[:, None] * north
-    step = motion * years[:, None] - np.nan_to_num(parallax_mas)[:, None] * earth(mjd)
+    step = motion * years[:, None] - np.nan_to_num(parallax_mas)[:, None] * earth.place(mjd)
     moved = sphere.unit_vector(ra, dec) + np.radians(step / _MAS_PER_DEG)
     new_ra, new_dec = sphere.from_vector(moved)
     reserved = np.zeros(len(new_ra), dtype=np.bool_) if is_reserved is None else is_reserved
@@ -72,18 +71,3 @@ def _axes(ra: ArrayLike, dec: ArrayLike) -> tuple[Floats, Floats]:
     east = np.stack([-np.sin(alpha), np.cos(alpha), zero], axis=-1)
     north = np.stack([-np.sin(delta) * np.cos(alpha), -np.sin(delta) * np.sin(alpha), np.cos(delta)], axis=-1)
     return east, north
-
-
-def earth(mjd: float) -> Floats:
-    """Place of the Earth, (3,) au, equatorial axes, from the Sun's center.
-
-    Low-precision solar coordinates of the Astronomical Almanac (section C): 0.01 degrees; with the Sun's own motion
-    about the barycenter left out (0.008 au) a parallax of 100 mas is right to 1 mas.
-    """
-    days = mjd - _MJD_2000
-    anomaly = np.radians(357.528 + 0.9856003 * days)
-    longitude = np.radians(280.460 + 0.9856474 * days + 1.915 * np.sin(anomaly) + 0.020 * np.sin(2.0 * anomaly))
-    obliquity = np.radians(23.439 - 4.0e-7 * days)
-    distance = 1.00014 - 0.01671 * np.cos(anomaly) - 0.00014 * np.cos(2.0 * anomaly)
-    along = np.array([np.cos(longitude), np.cos(obliquity) * np.sin(longitude), np.sin(obliquity) * np.sin(longitude)])
-    return np.asarray(-distance * along)

@@ -7,7 +7,7 @@ Observation k (visit e, CCD c, star s) lies at field place F = D(u, v) (camera d
 
 Minimised is, with every star's place free,
 
-    sum_k |place_k - star_s(k) - pm_s (t_k - t_s)|^2 / (C_k + floor^2)
+    sum_k |place_k - star_s(k) - pm_s (t_k - t_s) - parallax_s(t_k)|^2 / (C_k + floor^2)
     + sum_ref |star - ref|^2 / (C_ref + floor_ref^2)  + weak priors on coefficients and CCD terms,
 
 in the local (east, north) frame of each star [mas], by Gauss-Newton with stars eliminated (schur.py). Unknowns:

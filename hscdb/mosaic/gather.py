@@ -61,7 +61,7 @@ def references(stars: Ints, positions: Rows | None, mag: Floats, mag_err: Floats
     """
     n = stars.size
     ra, dec, epoch = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
-    covariance, pm = np.tile([1.0, 0.0, 1.0], (n, 1)), np.zeros((n, 2))
+    covariance, pm, parallax = np.tile([1.0, 0.0, 1.0], (n, 1)), np.zeros((n, 2)), np.zeros(n)
     if positions is not None and len(positions):
         i = np.searchsorted(stars, positions["star_id"])
         ra[i], dec[i], epoch[i] = positions["ra"], positions["dec"], positions["epoch_mjd"]
@@ -70,7 +70,8 @@ def references(stars: Ints, positions: Rows | None, mag: Floats, mag_err: Floats
         corr = np.clip(np.nan_to_num(positions["ra_dec_corr"]), -0.99, 0.99)
         covariance[i] = np.stack([error[0] ** 2, corr * error[0] * error[1], error[1] ** 2], axis=1)
         pm[i, 0], pm[i, 1] = np.nan_to_num(positions["pm_ra_mas_yr"]), np.nan_to_num(positions["pm_dec_mas_yr"])
-    return References(ra, dec, epoch, covariance, pm, mag, mag_err)
+        parallax[i] = np.nan_to_num(positions["parallax_mas"])
+    return References(ra, dec, epoch, covariance, pm, mag, mag_err, parallax)
 
 
 def _grown(rows: Rows, axis: str, years: Floats) -> Floats:

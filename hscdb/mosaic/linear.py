@@ -14,7 +14,7 @@ _RAD = np.pi / 180.0
 @njit(cache=True, nogil=True)
 def linearize(
     order, visit, ccd, star, field_x, field_y, jacobian, lever, scale, coefficients, ccd_terms, field, plane, place,
-    axes, pm, star_epoch, epoch, x, y, offset, turn, plate,
+    axes, pm, parallax, star_epoch, epoch, earth, x, y, offset, turn, plate,
 ):  # fmt: skip
     """Fill x, y (n_obs,), offset (n_obs, 2), turn and plate (n_obs, 2, 2) at the present place of everything.
 
@@ -23,6 +23,7 @@ def linearize(
     field        : (n_obs, 2) taken off xi, eta [deg]; of no rows: nothing is.
     plane        : (n_visit, 3, 3) unit vectors centre, east, north; place (n_star, 3), axes (n_star, 2, 3) of stars.
     pm           : (n_star, 2) [mas/yr] since star_epoch (n_star,); epoch (n_visit,) [MJD].
+    parallax     : (n_star,) [mas]; earth (n_visit, 3) [au].
 
     x, y   : arguments of the Chebyshev basis.    offset : model minus star, east and north of the star [mas].
     turn   : d(east, north)/d(xi, eta).           plate  : d(east, north)/d(u, v) [mas/pix].
@@ -57,6 +58,9 @@ def linearize(
             model1 -= field[k, 1]
         years = (epoch[e] - star_epoch[i]) / 365.25
         east_off, north_off = pm[i, 0] * years / _MAS, pm[i, 1] * years / _MAS
+        for m in range(3):
+            east_off -= parallax[i] * earth[e, m] * axes[i, 0, m] / _MAS
+            north_off -= parallax[i] * earth[e, m] * axes[i, 1, m] / _MAS
         depth = along = up = ec = ee = en = nc = ne = nn = 0.0
         for m in range(3):
             one, other = axes[i, 0, m], axes[i, 1, m]

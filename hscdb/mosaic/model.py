@@ -49,8 +49,8 @@ class Observations:
 class References:
     """Reference of each star, (n_star,) arrays with NaN where there is none.
 
-    ra, dec [deg] at `epoch_mjd`; covariance (n_star, 3) [mas^2] of east, north; pm (n_star, 2) [mas/yr], zero if not
-    known; mag, mag_err in the filter's system, color term applied.
+    ra, dec [deg] at `epoch_mjd`; covariance (n_star, 3) [mas^2] of east, north; pm (n_star, 2) [mas/yr] and
+    parallax [mas], zero if not known; mag, mag_err in the filter's system, color term applied.
     """
 
     ra: Floats
@@ -60,6 +60,7 @@ class References:
     pm: Floats
     mag: Floats
     mag_err: Floats
+    parallax: Floats
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import numpy as np
 
 from hscdb.mosaic import basis, linear
 from hscdb.mosaic.model import Anchors, Floats, Geometry, Ints, Observations, References
+from hscdb.sky import earth
 
 MAS = 180.0 * 3600.0 * 1000.0 / np.pi  # mas per radian
 _LOOSE_MAS = 200.0  # error of the stand-ins for references where there are none
@@ -118,12 +119,13 @@ class State:
             loose = np.tile([_LOOSE_MAS**2, 0.0, _LOOSE_MAS**2], (n_star, 1))
             none = np.zeros((n_star, 2))
             mean_mjd = np.full(n_star, float(np.mean(epoch_mjd)))
-            self.refs = References(ra % 360.0, dec, mean_mjd, loose, none, refs.mag, refs.mag_err)
+            self.refs = References(ra % 360.0, dec, mean_mjd, loose, none, refs.mag, refs.mag_err, none[:, 0])
             self.has_ref = np.ones(n_star, bool)
         # stars are described at the epoch of their reference, or at the mean epoch of their detections
         mean_epoch = np.bincount(obs.star, self.epoch_mjd[obs.visit], n_star) / count
         self.star_epoch = np.where(self.has_ref, self.refs.epoch_mjd, mean_epoch)
-        self.pm = np.nan_to_num(self.refs.pm)
+        self.pm, self.parallax = np.nan_to_num(self.refs.pm), np.nan_to_num(self.refs.parallax)
+        self.earth = earth.place(self.epoch_mjd)
         self.x, self.y, self.offset = np.empty(n), np.empty(n), np.empty((n, 2))
         self.turn, self.plate = np.empty((n, 2, 2)), np.empty((n, 2, 2))
 
@@ -137,7 +139,8 @@ class State:
         linear.linearize(
             self.options.order, obs.visit, obs.ccd, obs.star, g.field_x, g.field_y, g.jacobian, g.lever, g.scale_pix,
             self.coefficients, self.ccd_terms, self.field, self.plane, self.star, np.stack(self.local_axes(), axis=1),
-            self.pm, self.star_epoch, self.epoch_mjd, self.x, self.y, self.offset, self.turn, self.plate,
+            self.pm, self.parallax, self.star_epoch, self.epoch_mjd, self.earth, self.x, self.y, self.offset,
+            self.turn, self.plate,
         )  # fmt: skip
 
     def local_axes(self) -> tuple[Floats, Floats]:

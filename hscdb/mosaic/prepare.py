@@ -8,7 +8,8 @@ from hscdb.camera.model import Camera
 from hscdb.errors import ConfigError, DataError
 from hscdb.mosaic import robust
 from hscdb.mosaic.model import Bools, Floats, Observations, References
-from hscdb.mosaic.places import vectors
+from hscdb.mosaic.places import tangent, vectors
+from hscdb.sky import earth
 
 _ORDER_MAX = 12  # 91 terms: more than any distortion needs, and Chebyshev sums are still exact to 1e-13
 
@@ -108,6 +109,9 @@ def per_visit(used: Any, obs: Observations, camera: Camera) -> dict[str, Floats]
 
 
 def motion(obs: Observations, refs: References, mjd: Floats) -> Floats:
-    """(n_obs, 2) displacement by known proper motion since the reference's epoch [mas]."""
+    """(n_obs, 2) displacement by known proper motion since the reference's epoch, and by its parallax [mas]."""
     years = np.nan_to_num((mjd[obs.visit] - refs.epoch_mjd[obs.star]) / 365.25)
-    return np.asarray(refs.pm[obs.star] * years[:, None])
+    _, east, north = tangent(np.nan_to_num(np.stack([refs.ra, refs.dec], axis=1)))
+    at = earth.place(mjd)[obs.visit]
+    apart = [np.einsum("ij,ij->i", at, axis[obs.star]) for axis in (east, north)]
+    return np.asarray(refs.pm[obs.star] * years[:, None] - refs.parallax[obs.star, None] * np.stack(apart, axis=1))

@@ -7,6 +7,7 @@ import numpy as np
 from hscdb.mosaic import basis
 from hscdb.mosaic.model import Geometry, Observations, References
 from hscdb.mosaic.places import tangent, vectors
+from hscdb.sky import earth
 
 SCALE_PIX = 5000.0
 ARCSEC = 0.2
@@ -39,7 +40,7 @@ def deproject(xi: np.ndarray, eta: np.ndarray, ra: float, dec: float) -> tuple[n
 def build(
     seed: int = 1, ra: float = 150.0, dec: float = 2.0, n_visit: int = 5, n_star: int = 1500, noise_pix: float = 0.02,
     mag_noise: float = 0.004, ref_fraction: float = 0.3, ref_mas: float = 1.0, outliers: float = 0.0,
-    first_mas: float = 30.0, field_mag: float = 0.02,
+    first_mas: float = 30.0, field_mag: float = 0.02, parallax_mas: float = 0.0,
 ) -> World:  # fmt: skip
     rng = np.random.default_rng(seed)
     side = 4
@@ -54,11 +55,14 @@ def build(
         [ra + rng.normal(0, 0.05, n_visit) / np.cos(np.radians(dec)), dec + rng.normal(0, 0.03, n_visit)], axis=1
     )
     crval[:, 1] = np.clip(crval[:, 1], -89.9999, 89.9999)
+    mjd = 57000.0 + (40.0 * np.arange(n_visit) if parallax_mas else np.zeros(n_visit))
+    parallax = parallax_mas * rng.exponential(size=n_star) if parallax_mas else np.zeros(n_star)
     columns = []
     for e in range(n_visit):
         center, east, north = (a[0] for a in tangent(crval[e : e + 1]))
-        depth = place @ center
-        xi, eta = (np.degrees(place @ axis / depth) * 3600 / ARCSEC for axis in (east, north))
+        seen_at = place - (parallax[:, None] / 3.6e6 / 180.0 * np.pi) * earth.place(mjd[e])
+        depth = seen_at @ center
+        xi, eta = (np.degrees(seen_at @ axis / depth) * 3600 / ARCSEC for axis in (east, north))
         warp = rng.normal(0, 0.5, (2, basis.n_terms(ORDER)))
         design = basis.matrix(ORDER, xi / SCALE_PIX, eta / SCALE_PIX)
         fx, fy = xi - design @ warp[0], eta - design @ warp[1]
@@ -100,8 +104,9 @@ def build(
         np.where(known, star_dec[stars] + shift[1], np.nan), np.where(known, 57000.0, np.nan),
         np.tile([ref_mas**2, 0.0, ref_mas**2], (stars.size, 1)), np.zeros((stars.size, 2)),
         np.where(known, star_mag[stars] + rng.normal(0, 0.02, stars.size), np.nan), np.where(known, 0.02, np.nan),
+        parallax[stars],
     )  # fmt: skip
     return World(
-        obs, refs, geometry, crval, np.full(n_visit, 57000.0), np.tile(np.eye(2), (side**2, 1, 1)), terms, zero,
+        obs, refs, geometry, crval, mjd, np.tile(np.eye(2), (side**2, 1, 1)), terms, zero,
         ccd_mag, place[stars], star_mag[stars],
     )  # fmt: skip

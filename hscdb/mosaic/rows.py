@@ -88,7 +88,7 @@ def stars(key: dict[str, int], obs: Observations, refs: References, position: As
 def residuals(key: dict[str, int], source_id: Ints, obs: Observations, result: Result) -> Rows:
     """Rows of star_residual; source_id (n_obs,)."""
     geometry, position, flux, first = result.places, result.position, result.scale, result.first
-    ra, dec = _places(obs, position)
+    ra, dec = _places(obs, position, result.motion)
     star_mag = flux.star[obs.star]
     return build(
         obs.star.size, **key, star_id=obs.stars[obs.star], visit=obs.visits[obs.visit], ccd=obs.ccds[obs.ccd],
@@ -108,16 +108,15 @@ def _or_null(reason: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
     return out
 
 
-def _places(obs: Observations, position: Astrometry) -> tuple[Floats, Floats]:
-    """(ra, dec) [deg] of the detections by the joint solution: star plus residual."""
+def _places(obs: Observations, position: Astrometry, motion: Floats) -> tuple[Floats, Floats]:
+    """(ra, dec) [deg] of the detections by the joint solution: star plus its motion (n_obs, 2) [mas] plus residual."""
+    off = position.residual + motion
     s = position.star[obs.star]
     east = np.stack([-s[:, 1], s[:, 0], np.zeros(len(s))], axis=1)
     length = np.linalg.norm(east, axis=1, keepdims=True)
     east = np.where(length > 1e-12, east / np.maximum(length, 1e-12), np.array([0.0, 1.0, 0.0]))
     mas = np.pi / (180.0 * 3600.0 * 1000.0)
-    return sphere.from_vector(
-        s + (position.residual[:, :1] * east + position.residual[:, 1:] * np.cross(s, east)) * mas
-    )
+    return sphere.from_vector(s + (off[:, :1] * east + off[:, 1:] * np.cross(s, east)) * mas)
 
 
 def summary(

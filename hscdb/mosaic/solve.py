@@ -47,7 +47,8 @@ class Settings:
 class Result:
     """The solution, its parts as in model.py, and what frames and rows are made from.
 
-    areas (n_visit,) pixel areas at the optical centre [deg^2]; place_err (n_obs,) given errors per axis [mas].
+    areas (n_visit,) pixel areas at the optical centre [deg^2]; motion (n_obs, 2) of stars since their epoch [mas];
+    place_err (n_obs,) given errors per axis [mas].
     """
 
     where: geometry.Plane
@@ -56,6 +57,7 @@ class Result:
     position: Astrometry
     scale: Flux
     areas: Floats
+    motion: Floats
     first: judge.Before
     verdict: judge.Verdict
 
@@ -95,9 +97,10 @@ def solve(camera: Camera, given: Given, settings: Settings) -> Result:
     jacobian = frames.jacobians(where, position, obs, sky.places, areas)
     mag = obs.mag - 2.5 * np.log10(jacobian)
     scale = flux.fit(obs, refs, sky.places, mag, per_visit["zero"], settings.flux)
-    first = judge.before(obs, obs.mag + given.zero, prepare.motion(obs, refs, per_visit["mjd"]))
+    motion = prepare.motion(obs, refs, per_visit["mjd"])
+    first = judge.before(obs, obs.mag + given.zero, motion)
     verdict = judge.verdict(obs, first, position, scale, err)
-    return Result(where, sky.places, err, position, scale, areas, first, verdict)
+    return Result(where, sky.places, err, position, scale, areas, motion, first, verdict)
 
 
 def _position(obs: Observations, refs: References, sky: _Sky, settings: Settings, half: Floats) -> Astrometry:

@@ -1,5 +1,7 @@
 """The answer to a user's SELECT, row by row: never held as a whole, with units and meanings of its columns."""
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from hscdb.errors import ConfigError
 
 read_column_docs = query("run/read_column_docs")
 CHUNK_ROWS = 1000
+_CANCEL_S = 5.0  # patience with a server that does not take the request to cancel
 # Object identifiers of types, as in every PostgreSQL; anything else is text.
 _DTYPES = {21: "i2", 23: "i4", 20: "i8", 26: "i8", 700: "f4", 701: "f8", 1700: "f8", 16: "?"}
 
@@ -55,9 +58,37 @@ def answer(engine: Engine, statement: str, timeout_s: float = 0.0, limit: int | 
         found = Answer(_columns(connection, raw, statement), iter(()))
         found.rows = _rows(raw, statement, limit, found)
         try:
-            yield found
+            with _cancelling(raw):
+                yield found
         finally:
             found.rows.close()  # type: ignore[attr-defined]  # a generator: it cancels what still runs
+
+
+@contextmanager
+def _cancelling(raw: psycopg.Connection[Any]) -> Iterator[None]:
+    """Let Ctrl-C cancel the statement in its handler: Python loses a KeyboardInterrupt that comes inside a finalizer,
+    and the server would go on for nobody. Outside the main thread, or with SIGINT ignored, nothing is changed."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    is_asked = False
+
+    def received(number: int, frame: Any) -> None:
+        nonlocal is_asked
+        is_asked = True
+        raw.cancel_safe(timeout=_CANCEL_S)
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, received)
+    try:
+        yield
+    except errors.QueryCanceled:
+        if is_asked:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

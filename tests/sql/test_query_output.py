@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -180,3 +181,20 @@ def test_ctrl_c_cancels_on_the_server(repository: Path, fresh_dsn: str) -> None:
         assert process.returncode == 130
         assert b"Traceback" not in told
         assert not is_running()
+
+
+def test_ctrl_c_cancels_even_where_its_exception_is_lost(engine: Engine) -> None:
+    """Python drops a KeyboardInterrupt raised inside a finalizer; a handler that raises nothing is like that."""
+    lost = []
+    before = signal.signal(signal.SIGINT, lambda *_: lost.append(1))
+    alarm = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    long = "SELECT count(*) FROM generate_series(1, 1000000) AS a, generate_series(1, 1000000) AS b"
+    try:
+        with pytest.raises(KeyboardInterrupt), answer(engine, long, 60.0) as found:  # noqa: PT012
+            alarm.start()
+            list(found.rows)
+        assert lost
+        os.kill(os.getpid(), signal.SIGINT)
+        assert len(lost) == 2  # the handler of before is back
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -307,8 +307,9 @@ def star_rows(world: World) -> tuple[Any, Any, Any]:
     ra, dec = sphere.deproject(*rng.normal(0, world.ref_mas / 3.6e6, (2, k.size)), ra, dec)
     fixed = [np.full(k.size, v) for v in (mjd, REF_MJD, world.ref_mas, world.ref_mas, 0.0)]
     positions = np.rec.fromarrays(
-        [k + 1, ra, dec, *fixed, world.pm[k, 0], world.pm[k, 1], np.full(k.size, 0.05), np.full(k.size, 0.05)],
+        [k + 1, ra, dec, *fixed, world.pm[k, 0], world.pm[k, 1], np.full(k.size, 0.05), np.full(k.size, 0.05),
+         np.zeros(k.size)],
         names="star_id,ra,dec,epoch_mjd,catalog_epoch_mjd,ra_mas_err,dec_mas_err,ra_dec_corr,pm_ra_mas_yr,"
-        "pm_dec_mas_yr,pm_ra_mas_yr_err,pm_dec_mas_yr_err",
+        "pm_dec_mas_yr,pm_ra_mas_yr_err,pm_dec_mas_yr_err,parallax_mas",
     )  # fmt: skip
     return seen, frames, positions

@@ -5,11 +5,11 @@ import pytest
 
 from hscdb.calibrate import astrometry
 from hscdb.calibrate.astrometry import Detections, Limits
-from hscdb.calibrate.reference import Places, earth, propagate
+from hscdb.calibrate.reference import Places, propagate
 from hscdb.camera.focalplane import initial_wcs, pixel_to_sky
 from hscdb.camera.load import load
 from hscdb.errors import DataError
-from hscdb.sky import sphere
+from hscdb.sky import earth, sphere
 
 CAMERA = load("hsc")
 
@@ -181,4 +181,4 @@ def test_parallax_has_the_size_and_season_of_the_earths_orbit():
     # 2020-03-20: the Sun stands at RA 0, the Earth at RA 180: the star at RA 90 is seen nearer to the Sun.
     assert abs((at(58928.2).ra[0] - 90.0) * 3.6e6 + 100.0) < 2.0
     assert abs((at(58928.2 + 182.6).ra[0] - 90.0) * 3.6e6 - 100.0) < 2.5
-    assert 0.982 < np.linalg.norm(earth(59000.0)) < 1.018
+    assert 0.982 < np.linalg.norm(earth.place(59000.0)) < 1.018

@@ -77,8 +77,10 @@ def _cancelling(raw: psycopg.Connection[Any]) -> Iterator[None]:
     def received(number: int, frame: Any) -> None:
         nonlocal is_asked
         is_asked = True
-        raw.cancel_safe(timeout=_CANCEL_S)
-        before(number, frame)
+        try:
+            raw.cancel_safe(timeout=_CANCEL_S)
+        finally:  # a server that does not listen must not keep the user from leaving
+            before(number, frame)
 
     signal.signal(signal.SIGINT, received)
     try:

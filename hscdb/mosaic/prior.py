@@ -30,15 +30,15 @@ _N_ROUND = 8
 _SETTLED = 0.05  # relative change of the sigmas below which they rest
 _FEWEST = 8  # unknowns of a group from which a variance is worth the name
 _LEAST = 1e-3  # of the loose prior: nothing is held tighter
-_N_PROBE = 64
-SHIFT, TURN = -1, -2  # groups of CCD unknowns; those of coefficients are their degrees
+_N_PROBE = 64  # 32 over all groups at once left DECam's sigmas wrong by factors; 64 of each group's own do not
+SHIFT, TURN, GIVEN = -1, -2, -9  # groups of CCD unknowns, GIVEN by the user; those of coefficients are their degrees
 _LOWEST_DEGREE = 2
 
 
 def groups(order: int, n_visit: int, n_ccd: int, is_ccd_learned: bool) -> Ints:
-    """(n,) group of each unknown in the order of the normal equations; 0 and 1, and -9, are not learned."""
+    """(n,) group of each unknown in the order of the normal equations; 0, 1 and GIVEN are not learned."""
     visits = np.tile(np.tile(basis.degrees(order), 2), n_visit)
-    ccds = np.tile([SHIFT, SHIFT, TURN] if is_ccd_learned else [-9, -9, -9], n_ccd)
+    ccds = np.tile([SHIFT, SHIFT, TURN] if is_ccd_learned else [GIVEN] * 3, n_ccd)
     return np.concatenate([visits, ccds]).astype(np.int64)
 
 

@@ -284,4 +284,5 @@ def _solution(
         chi2=float(chi2[used].sum() + quadratic(now.ref_residual, now.ref_weight)[is_ref].sum()),
         dof=int(2 * used.sum() + 2 * is_ref.sum() - active.sum() - 2 * seen.sum()),
         n_parameter=int(active.sum()), n_iteration=n_iteration, n_ref=int(is_ref.sum()), notes=notes,
+        error_scale=errors.scale, floors=errors.floor, ref_weight=now.ref_weight,
     )  # fmt: skip

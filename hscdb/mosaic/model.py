@@ -132,6 +132,9 @@ class Astrometry:
     floor_mas       : error floor per axis that makes the residuals of the fit consistent.
     ridge           : inverse prior variances of the unknowns, as learned.
     turbulence      : field taken off the polynomials, if any.
+    error_scale     : factor on the given one sigmas; floors (n_visit,) beside it [mas].
+    ref_weight      : (n_star, 3) inverse covariance of the references that were used, floor included [mas^-2].
+    coefficients_err: (n_visit, 2, n_terms) one sigma [deg], of no rows where it was not asked for (spread.py).
     """
 
     crval: Floats
@@ -156,6 +159,10 @@ class Astrometry:
     n_ref: int
     notes: dict[str, object] = field(default_factory=dict)
     turbulence: Turbulence | None = None
+    error_scale: float = 1.0
+    floors: Floats = field(default_factory=lambda: np.empty(0))
+    ref_weight: Floats = field(default_factory=lambda: np.empty((0, 3)))
+    coefficients_err: Floats = field(default_factory=lambda: np.empty((0, 2, 0)))
 
 
 @dataclass(frozen=True)

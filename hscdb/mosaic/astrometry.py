@@ -3,7 +3,8 @@
 Observation k (visit e, CCD c, star s) lies at field place F = D(u, v) (camera distortion D, [pix]) and
 
     (xi, eta) = sum_j a_ej T_j(F / S)            plane of visit e
-    u = u_c + du_c + cos.. (x, y)                CCD c shifted by (du, dv) and turned by dphi about its centre.
+    u = u_c + du_c + cos.. (x, y)                CCD c shifted by (du, dv) and turned by dphi about its centre, or
+                                                 mapped by a polynomial of degree `ccd_order` (ccdterms.py).
 
 Minimised is, with every star's place free,
 
@@ -11,11 +12,11 @@ Minimised is, with every star's place free,
     + sum_ref |star - ref|^2 / (C_ref + floor_ref^2)  + weak priors on coefficients and CCD terms,
 
 in the local (east, north) frame of each star [mas], by Gauss-Newton with stars eliminated (schur.py). Unknowns:
-2 n_terms per visit, 3 per CCD. Gauge: without references the frame of the first calibrations' mean is kept by the
-priors on the coefficients (at most 0.5 arcsec at degree 0, falling with degree); the three (shift, shift, turn) common
-motions of all CCDs, which the visits' polynomials can undo, and the soft ones are held by the CCD priors (at most
-0.5 pix, 0.2 mrad). How tight the priors are is learned from the data (prior.py). Size: 12 visits of order 5 and 100
-CCDs give 804 unknowns.
+2 n_terms per visit, 3 per CCD (6 of order 1). Gauge: without references the frame of the first calibrations' mean is
+kept by the priors on the coefficients (at most 0.5 arcsec at degree 0, falling with degree); the three (shift, shift,
+turn) common motions of all CCDs, which the visits' polynomials can undo, and the soft ones are held by the CCD priors
+(at most 0.5 pix, 0.2 mrad). How tight the priors are is learned from the data (prior.py). Size: 12 visits of order 5
+and 100 CCDs give 804 unknowns.
 
 Sources: Bernstein et al. 2017 (PASP 129, 074503), DMTN-036; hscPipe's mosaic for the parameterisation.
 """
@@ -26,11 +27,10 @@ from typing import Any
 import numpy as np
 
 from hscdb.errors import DataError
-from hscdb.mosaic import basis, krylov, linear, noise, prior, robust, schur, unknowns
+from hscdb.mosaic import basis, ccdterms, krylov, linear, noise, prior, robust, schur, unknowns
 from hscdb.mosaic.model import Anchors, Astrometry, Bools, Floats, Geometry, Ints, Observations, References
 from hscdb.mosaic.places import MAS, Options, State, inverse, quadratic, start
 from hscdb.mosaic.progress import Watch
-from hscdb.mosaic.schur import LEVER_PIX
 
 _N_SOFT = 4  # passes with Huber weights before the hard cut; the coefficients have settled to < 1 mas by then
 _REFRESH = (1, 2, _N_SOFT)  # passes whose matrix is not used again: errors, then outliers are told after them
@@ -68,7 +68,9 @@ def fit(
     state = State(obs, refs, geometry, crval, epoch_mjd, begin, options, field)
     active = unknowns.active(obs, may, visit_order, options)
     ridge, first = unknowns.loose(obs, options), state.coefficients.copy()
-    group = prior.groups(options.order, obs.visits.size, obs.ccds.size, options.ccd_prior_pix is None)
+    group = prior.groups(
+        options.order, obs.visits.size, obs.ccds.size, options.ccd_prior_pix is None, options.ccd_order
+    )  # fmt: skip
     if previous is not None:
         state.resume(previous.coefficients, previous.ccd_terms, previous.star)
         ridge = previous.ridge if previous.ridge.size == ridge.size else ridge
@@ -206,6 +208,7 @@ def _step(
         h, g = schur.reduce_positions(
             state.start, obs.visit, obs.ccd, state.x, state.y, state.options.order, obs.visits.size, obs.ccds.size,
             state.turn, state.plate, state.geometry.lever, weight, use, state.offset, ref_weight, ref_offset,
+            state.ccd_terms.shape[1],
         )  # fmt: skip
         if group is None:
             system = schur.System(h, ridge, active)
@@ -230,13 +233,14 @@ def _ref_miss(own: Floats, own_covariance: Floats, ref_weight: Floats, ref_offse
 
 
 def _as_pix(ccd_terms: Floats) -> Floats:
-    return ccd_terms * np.array([1.0, 1.0, LEVER_PIX])
+    return ccd_terms * ccdterms.units(ccd_terms.shape[1])
 
 
 def _apply(state: State, step: Floats, n_visit: int) -> None:
     n = n_visit * 2 * basis.n_terms(state.options.order)
     state.coefficients = state.coefficients + np.degrees(step[:n] / MAS).reshape(state.coefficients.shape)
-    state.ccd_terms = state.ccd_terms + step[n:].reshape(-1, 3) / np.array([1.0, 1.0, LEVER_PIX])
+    n_k = state.ccd_terms.shape[1]
+    state.ccd_terms = state.ccd_terms + step[n:].reshape(-1, n_k) / ccdterms.units(n_k)
 
 
 def _solution(
@@ -257,7 +261,7 @@ def _solution(
     seen = np.zeros(obs.stars.size, bool)
     seen[obs.star[used]] = True
     is_ref = (now.ref_weight[:, 0] > 0) & seen & state.has_true_ref
-    n = obs.visits.size * 2 * basis.n_terms(state.options.order)
+    n, n_k = obs.visits.size * 2 * basis.n_terms(state.options.order), state.ccd_terms.shape[1]
     k = (obs.reason == "") & ~obs.is_reserved & (now.own_share > 0.02)
     axis_variance = 0.5 * (now.variance[:, 0] + now.variance[:, 2])
     state.linearize()
@@ -265,7 +269,7 @@ def _solution(
         "gauge": "references" if state.has_true_ref else "mean of the first calibrations",
         "largest_move_mas": round(now.travel, 5),
         "reduced_visits": {str(obs.visits[e]): int(o) for e, o in enumerate(visit_order) if o < state.options.order},
-        "ccds_held": [int(c) for i, c in enumerate(obs.ccds) if not active[n + 3 * i]],
+        "ccds_held": [int(c) for i, c in enumerate(obs.ccds) if not active[n + n_k * i]],
         "bad_visits": noise.bad_visits(
             (now.own_residual[k] ** 2).sum(axis=1), axis_variance[k], now.own_share[k], obs.visit[k], obs.visits,
             errors, 2,
@@ -276,7 +280,7 @@ def _solution(
     return Astrometry(
         crval=crval, coefficients=state.coefficients, order=state.options.order, visit_order=visit_order,
         ccd_terms=state.ccd_terms,
-        ccd_terms_err=np.sqrt(now.system.variance()[n:].reshape(-1, 3)) / np.array([1.0, 1.0, LEVER_PIX]),
+        ccd_terms_err=np.sqrt(now.system.variance()[n:].reshape(-1, n_k)) / ccdterms.units(n_k),
         star=state.star, star_covariance=now.star_covariance, residual=now.residual,
         plane_residual=np.asarray(np.linalg.solve(state.turn, now.residual[:, :, None])[:, :, 0], np.float64),
         given_variance=0.5 * errors.scale**2 * (now.variance[:, 0] + now.variance[:, 2]), is_used=used, reason=reason,

@@ -7,7 +7,7 @@ import numpy as np
 
 from hscdb.camera import focalplane
 from hscdb.camera.model import Ccd
-from hscdb.mosaic import basis, linear
+from hscdb.mosaic import basis, ccdterms, linear
 from hscdb.mosaic.geometry import Plane
 from hscdb.mosaic.model import Astrometry, Floats, Flux, Geometry, Ints, Observations
 from hscdb.sky import sphere
@@ -23,14 +23,14 @@ def to_sky(
     where: Plane, ccd: Ccd, terms: Floats, crval: Floats, coefficients: Floats, order: int, x: Floats, y: Floats,
     field: tuple[Floats, Floats] | None = None,
 ) -> tuple[Floats, Floats]:  # fmt: skip
-    """(ra, dec) [deg] of pixels by the joint model: terms (3,) of the CCD, coefficients (2, n_terms) of the visit.
+    """(ra, dec) [deg] of pixels by the joint model: terms (n,) of the CCD, coefficients (2, n_terms) of the visit.
 
     field : coefficients (2, n) and half sizes (2,) of the frame's turbulence.
     """
     u, v = focalplane.pixel_to_focal(ccd, x, y)
     du, dv = u - ccd.u_pix, v - ccd.v_pix
-    moved_u, moved_v = u + terms[0] - terms[2] * dv, v + terms[1] + terms[2] * du
-    angle = focalplane.focal_to_field(where.camera, moved_u, moved_v)
+    moved = ccdterms.displacement(terms, du, dv)
+    angle = focalplane.focal_to_field(where.camera, u + moved[0], v + moved[1])
     scale = where.camera.pixel_scale_arcsec
     shape = np.shape(u)
     arguments = [((f / scale - o) / where.scale_pix).ravel() for f, o in zip(angle, where.origin, strict=True)]
@@ -46,7 +46,7 @@ def to_sky(
 def wcs(
     where: Plane, solution: Astrometry, visit: int, ccd: Ccd, terms: Floats, field: tuple[Floats, Floats] | None
 ) -> Wcs:
-    """TAN-SIP of one frame; visit is an index into the solution, terms (3,) those of the CCD (zeros if unknown)."""
+    """TAN-SIP of one frame; visit is an index into the solution, terms (n,) those of the CCD (zeros if unknown)."""
 
     def exact(x: Floats, y: Floats) -> tuple[Floats, Floats]:
         return to_sky(
@@ -101,7 +101,7 @@ def jacobians(where: Plane, position: Astrometry, obs: Observations, places: Geo
     """(n_obs,) pixel area over that at the optical centre of the visit, areas (n_visit,) [deg^2].
 
     |d(xi, eta)/d(u, v)| (1 + xi^2 + eta^2)^(-3/2), the latter for the tangent plane's slant to the sphere; the CCDs'
-    shifts move the place where it is taken, their turns (1e-4) change no area.
+    shifts move the place where it is taken, their stretches and bends change the area.
     """
     field, half = np.empty((0, 0, 2, 0)), np.empty((0, 2))
     if position.turbulence is not None:
@@ -185,7 +185,8 @@ def solved(
     out: list[Solved] = []
     mine, none = by_frame(obs), np.zeros(0, np.int64)
     for row in rows:
-        e, c = int(np.searchsorted(obs.visits, row["visit"])), int(np.searchsorted(obs.ccds, row["ccd"]))
+        e = int(np.searchsorted(obs.visits, row["visit"]))
+        c = obs.ccd_of(e, int(row["ccd"]))
         ccd = where.camera.ccds[int(row["ccd"])]
         seen = mine.get((e, c), none)
         k, kf = seen[position.is_used[seen]], seen[flux.is_used[seen]]

@@ -9,16 +9,25 @@ Rows = npt.NDArray[np.void]
 
 AB_NJY = 2.5 * np.log10(3631e9)  # magnitude of one nJy; the usual 31.4 is 66 micromag off
 _UNKNOWN_ERROR_PIX = 0.1  # of a detection without, among others: typical of a S/N 20 star in 0.7 arcsec seeing
+_MOST_CCDS = 1000  # above any camera's numbers of CCDs
 _NO_ERROR_PIX = 0.002  # of catalogs that give none: below all that is, so that the floor tells it from the residuals
 
 
-def observations(rows: Rows, frames: Rows, include_ambiguous: bool) -> Observations:
+def observations(
+    rows: Rows, frames: Rows, include_ambiguous: bool, epochs_mjd: Floats | None = None
+) -> Observations:
     """Observations of the rows of mosaic/read_observations; frames: those of mosaic/read_frames.
+
+    epochs_mjd : sorted times at which the camera was changed: CCDs before and after are not the same.
 
     The instrumental magnitude is recovered from the calibrated flux and the first zero point of its frame.
     """
     stars, star = np.unique(rows["star_id"], return_inverse=True)
-    visits, ccds = np.unique(frames["visit"]), np.unique(frames["ccd"])
+    visits, first = np.unique(frames["visit"], return_index=True)
+    bounds = np.zeros(0) if epochs_mjd is None else epochs_mjd
+    visit_epochs = np.searchsorted(bounds, frames["obs_mjd"][first], side="right")
+    visit = np.searchsorted(visits, rows["visit"])
+    pieces = np.unique(_key(visit_epochs[np.searchsorted(visits, frames["visit"])], frames["ccd"]))
     zero = zero_points(rows, frames)
     flux, flux_err = rows["flux_njy"], rows["flux_njy_err"]
     ok = np.isfinite(flux) & (flux > 0) & np.isfinite(flux_err) & (flux_err > 0) & np.isfinite(zero)
@@ -33,12 +42,19 @@ def observations(rows: Rows, frames: Rows, include_ambiguous: bool) -> Observati
     if not include_ambiguous:
         reason[rows["is_ambiguous"]] = "ambiguous"
     return Observations(
-        stars=stars.astype(np.int64), visits=visits.astype(np.int64), ccds=ccds.astype(np.int64),
-        star=star.astype(np.int64), visit=np.searchsorted(visits, rows["visit"]).astype(np.int64),
-        ccd=np.searchsorted(ccds, rows["ccd"]).astype(np.int64), x=rows["x_pix"].copy(), y=rows["y_pix"].copy(),
+        stars=stars.astype(np.int64), visits=visits.astype(np.int64), ccds=(pieces % _MOST_CCDS).astype(np.int64),
+        star=star.astype(np.int64), visit=visit.astype(np.int64),
+        ccd=np.searchsorted(pieces, _key(visit_epochs[visit], rows["ccd"])).astype(np.int64),
+        x=rows["x_pix"].copy(), y=rows["y_pix"].copy(),
         covariance=np.stack([xx, xy, yy], axis=1), ra=rows["ra"].copy(), dec=rows["dec"].copy(),
         mag=mag, mag_err=mag_err, is_reserved=rows["is_reserved"].copy(), reason=reason,
+        ccd_epochs=pieces // _MOST_CCDS, visit_epochs=visit_epochs.astype(np.int64),
     )  # fmt: skip
+
+
+def _key(epoch: Ints, ccd: Ints) -> Ints:
+    """One number of an epoch and a CCD, in the order of epochs."""
+    return np.asarray(epoch * _MOST_CCDS + ccd, np.int64)
 
 
 def _variance(error: Floats) -> Floats:
@@ -48,8 +64,8 @@ def _variance(error: Floats) -> Floats:
 
 def zero_points(rows: Rows, frames: Rows) -> Floats:
     """(n_row,) first zero point [mag of one electron] of each row's frame; NaN where it has none."""
-    key = frames["visit"] * 1000 + frames["ccd"]  # frames come sorted; a camera has at most 200 CCDs
-    index = np.minimum(np.searchsorted(key, rows["visit"] * 1000 + rows["ccd"]), max(len(key) - 1, 0))
+    key = frames["visit"] * _MOST_CCDS + frames["ccd"]  # frames come sorted
+    index = np.minimum(np.searchsorted(key, rows["visit"] * _MOST_CCDS + rows["ccd"]), max(len(key) - 1, 0))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(2.5 * np.log10(frames["flux_mag0_e"]))[index]
 

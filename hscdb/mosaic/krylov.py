@@ -22,11 +22,10 @@ from numba import njit
 from scipy.linalg import LinAlgError, blas, cho_factor, cho_solve
 
 from hscdb.errors import DataError
-from hscdb.mosaic import basis
+from hscdb.mosaic import basis, ccdterms
 from hscdb.mosaic.basis import fill
 from hscdb.mosaic.model import Bools, Floats
 from hscdb.mosaic.places import State
-from hscdb.mosaic.schur import ccd_columns
 
 _N_RICH, _N_MOST = 1000, 6000  # detections of a visit that need no prior; unknowns of a matrix of 0.3 GB
 _N_SAMPLE = 10_000  # stars of the preconditioner: with 100 visits its matrix takes 2 s; twice as many save few passes
@@ -35,13 +34,13 @@ _TOLERANCE = 1e-3  # of the gradient that a step leaves, in the norm of M^-1; th
 
 
 @njit(cache=True, nogil=True)
-def _apply(start, visit, ccd, x, y, order, n_visit, turn, plate, lever, w, use, d, ref_w, ref_d, vector, out):
+def _apply(start, visit, ccd, x, y, order, n_visit, turn, plate, lever, w, use, d, ref_w, ref_d, n_k, vector, out):
     """Gradient of the offsets d, ref_d into out, or, if vector has a length, the reduced matrix times it."""
     n_c = (order + 1) * (order + 2) // 2
     n_most = 1
     for s in range(start.size - 1):
         n_most = max(n_most, start[s + 1] - start[s])
-    b, k3, r = np.empty((n_most, n_c)), np.empty((n_most, 2, 3)), np.empty((n_most, 2))
+    b, k3, r = np.empty((n_most, n_c)), np.empty((n_most, 2, n_k)), np.empty((n_most, 2))
     tx, ty = np.empty(order + 1), np.empty(order + 1)
     is_product = vector.size > 0
     for s in range(start.size - 1):
@@ -57,16 +56,16 @@ def _apply(start, visit, ccd, x, y, order, n_visit, turn, plate, lever, w, use, 
             n_used += 1
             i = k - start[s]
             fill(order, x[k], y[k], tx, ty, b[i])
-            ccd_columns(plate[k], lever[k, 0], lever[k, 1], k3[i])
+            ccdterms.columns(plate[k], lever[k, 0], lever[k, 1], k3[i])
             if is_product:
-                o, c = visit[k] * 2 * n_c, n_visit * 2 * n_c + 3 * ccd[k]
+                o, c = visit[k] * 2 * n_c, n_visit * 2 * n_c + n_k * ccd[k]
                 xi = eta = 0.0
                 for j in range(n_c):
                     xi += b[i, j] * vector[o + j]
                     eta += b[i, j] * vector[o + n_c + j]
                 for axis in range(2):
                     total = turn[k, axis, 0] * xi + turn[k, axis, 1] * eta
-                    for m in range(3):
+                    for m in range(n_k):
                         total += k3[i, axis, m] * vector[c + m]
                     r[i, axis] = total
             else:
@@ -89,11 +88,11 @@ def _apply(start, visit, ccd, x, y, order, n_visit, turn, plate, lever, w, use, 
             p0, p1 = w[k, 0] * a0 + w[k, 1] * a1, w[k, 1] * a0 + w[k, 2] * a1
             own0 = turn[k, 0, 0] * p0 + turn[k, 1, 0] * p1
             own1 = turn[k, 0, 1] * p0 + turn[k, 1, 1] * p1
-            o, c = visit[k] * 2 * n_c, n_visit * 2 * n_c + 3 * ccd[k]
+            o, c = visit[k] * 2 * n_c, n_visit * 2 * n_c + n_k * ccd[k]
             for j in range(n_c):
                 out[o + j] += b[i, j] * own0
                 out[o + n_c + j] += b[i, j] * own1
-            for m in range(3):
+            for m in range(n_k):
                 out[c + m] += k3[i, 0, m] * p0 + k3[i, 1, m] * p1
 
 
@@ -105,24 +104,24 @@ def gradient(
     weight (n_obs, 3) [mas^-2] times use (n_obs,); unknowns as in schur.reduce_positions.
     """
     obs = state.obs
-    out = np.zeros(obs.visits.size * 2 * basis.n_terms(state.options.order) + 3 * obs.ccds.size)
+    out = np.zeros(obs.visits.size * 2 * basis.n_terms(state.options.order) + state.ccd_terms.size)
     _apply(
         state.start, obs.visit, obs.ccd, state.x, state.y, state.options.order, obs.visits.size, state.turn,
         state.plate, state.geometry.lever, weight, use, state.offset, ref_weight, ref_offset,
-        np.zeros(0) if vector is None else vector, out,
+        state.ccd_terms.shape[1], np.zeros(0) if vector is None else vector, out,
     )  # fmt: skip
     return out
 
 
 @njit(cache=True, nogil=True)
-def _sample(start, chosen, visit, ccd, x, y, order, n_visit, n_ccd, plate, lever, w, use, ref_w, common, a, cx, cy, c,
-            rows):  # fmt: skip
+def _sample(start, chosen, visit, ccd, x, y, order, n_visit, n_ccd, plate, lever, w, use, ref_w, common, n_k, a, cx,
+            cy, c, rows):  # fmt: skip
     """Add the chosen stars to the blocks a (n_visit, n_c, n_c), cx, cy, c and write their rows for both axes."""
     n_c = (order + 1) * (order + 2) // 2
-    b, k3, q = np.empty(n_c), np.empty((2, 3)), np.empty((2, 3))
+    b, k3, q = np.empty(n_c), np.empty((2, n_k)), np.empty((2, n_k))
     tx, ty = np.empty(order + 1), np.empty(order + 1)
     first_x = n_visit * n_c
-    first_y = first_x + 3 * n_ccd
+    first_y = first_x + n_k * n_ccd
     for row in range(chosen.size):
         s = chosen[row]
         cos, sin = common[s, 0], common[s, 1]
@@ -133,19 +132,19 @@ def _sample(start, chosen, visit, ccd, x, y, order, n_visit, n_ccd, plate, lever
             one = 0.5 * use[k] * (w[k, 0] + w[k, 2])
             total += one
             fill(order, x[k], y[k], tx, ty, b)
-            ccd_columns(plate[k], lever[k, 0], lever[k, 1], k3)
-            e, f = visit[k], 3 * ccd[k]
-            for m in range(3):
+            ccdterms.columns(plate[k], lever[k, 0], lever[k, 1], k3)
+            e, f = visit[k], n_k * ccd[k]
+            for m in range(n_k):
                 q[0, m], q[1, m] = cos * k3[0, m] + sin * k3[1, m], cos * k3[1, m] - sin * k3[0, m]
-            for m in range(3):
+            for m in range(n_k):
                 rows[row, first_x + f + m] += one * q[0, m]
                 rows[row, first_y + f + m] += one * q[1, m]
-                for n in range(3):
+                for n in range(n_k):
                     c[f + m, f + n] += one * (q[0, m] * q[0, n] + q[1, m] * q[1, n])
             for i in range(n_c):
                 bi = one * b[i]
                 rows[row, e * n_c + i] += bi
-                for m in range(3):
+                for m in range(n_k):
                     cx[e * n_c + i, f + m] += bi * q[0, m]
                     cy[e * n_c + i, f + m] += bi * q[1, m]
                 for j in range(n_c):
@@ -176,22 +175,22 @@ class Iterated:
     def __init__(self, state: State, weight: Floats, use: Floats, ref_weight: Floats, ridge: Floats, active: Bools):
         self.ridge, self.active, self.is_slow = ridge, active, False
         obs, n_c = state.obs, basis.n_terms(state.options.order)
-        n_visit, n_ccd = obs.visits.size, obs.ccds.size
+        n_visit, n_ccd, n_k = obs.visits.size, obs.ccds.size, state.ccd_terms.shape[1]
         self.shape = (n_visit, 2, n_c)
         common = _common_turns(state)
         self.cos_sin = _visit_turns(state, use, common)
         step = max(1, obs.stars.size // _N_SAMPLE)
         chosen = np.arange(step // 2, obs.stars.size, step)
-        a, c = np.zeros((n_visit, n_c, n_c)), np.zeros((3 * n_ccd, 3 * n_ccd))
-        cx, cy = np.zeros((2, n_visit * n_c, 3 * n_ccd))
-        n = n_visit * n_c + 6 * n_ccd
+        a, c = np.zeros((n_visit, n_c, n_c)), np.zeros((n_k * n_ccd, n_k * n_ccd))
+        cx, cy = np.zeros((2, n_visit * n_c, n_k * n_ccd))
+        n = n_visit * n_c + 2 * n_k * n_ccd
         g = np.zeros((n, n), order="F")
         for i in range(0, chosen.size, 2000):
             part = chosen[i : i + 2000]
             rows = np.zeros((part.size, n))
             _sample(
                 state.start, part, obs.visit, obs.ccd, state.x, state.y, state.options.order, n_visit, n_ccd,
-                state.plate, state.geometry.lever, weight, use, ref_weight, common, a, cx, cy, c, rows,
+                state.plate, state.geometry.lever, weight, use, ref_weight, common, n_k, a, cx, cy, c, rows,
             )  # fmt: skip
             g = blas.dsyrk(1.0, rows.T, beta=1.0, c=g, trans=0, lower=0, overwrite_c=1)
         self._factorize(a, cx, cy, c, g, float(step))

@@ -7,6 +7,8 @@ its own behind.
 import numpy as np
 from numba import njit
 
+from hscdb.mosaic import ccdterms
+
 _MAS = 180.0 * 3600.0 * 1000.0 / np.pi
 _RAD = np.pi / 180.0
 
@@ -19,7 +21,7 @@ def linearize(
     """Fill x, y (n_obs,), offset (n_obs, 2), turn and plate (n_obs, 2, 2) at the present place of everything.
 
     visit, ccd, star : (n_obs,) indices.    field_x, field_y, jacobian, lever, scale : as in model.Geometry.
-    coefficients : (n_visit, 2, n_terms) [deg]; ccd_terms (n_ccd, 3) [pix, pix, rad].
+    coefficients : (n_visit, 2, n_terms) [deg]; ccd_terms (n_ccd, n) of ccdterms.py.
     field        : (n_obs, 2) taken off xi, eta [deg]; of no rows: nothing is.
     plane        : (n_visit, 3, 3) unit vectors centre, east, north; place (n_star, 3), axes (n_star, 2, 3) of stars.
     pm           : (n_star, 2) [mas/yr] since star_epoch (n_star,); epoch (n_visit,) [MJD].
@@ -33,8 +35,7 @@ def linearize(
     unit = _RAD * _MAS / scale
     for k in range(x.size):
         e, i = visit[k], star[k]
-        c0, c1, c2 = ccd_terms[ccd[k], 0], ccd_terms[ccd[k], 1], ccd_terms[ccd[k], 2]
-        du, dv = c0 - c2 * lever[k, 1], c1 + c2 * lever[k, 0]
+        du, dv = ccdterms.moved(ccd_terms[ccd[k]], lever[k, 0], lever[k, 1])
         x[k] = (field_x[k] + jacobian[k, 0, 0] * du + jacobian[k, 0, 1] * dv) / scale
         y[k] = (field_y[k] + jacobian[k, 1, 0] * du + jacobian[k, 1, 1] * dv) / scale
         _chebyshev(order, x[k], t[0], s[0])
@@ -113,8 +114,8 @@ def areas(
     t, s = np.empty((2, most)), np.empty((2, most))
     for k in range(out.size):
         e, c = visit[k], ccd[k]
-        du = ccd_terms[c, 0] - ccd_terms[c, 2] * lever[k, 1]
-        dv = ccd_terms[c, 1] + ccd_terms[c, 2] * lever[k, 0]
+        du, dv = ccdterms.moved(ccd_terms[c], lever[k, 0], lever[k, 1])
+        own_area = ccdterms.area_factor(ccd_terms[c], lever[k, 0], lever[k, 1])
         j00, j01, j10, j11 = jacobian[k, 0, 0], jacobian[k, 0, 1], jacobian[k, 1, 0], jacobian[k, 1, 1]
         _chebyshev(order, (field_x[k] + j00 * du + j01 * dv) / scale, t[0], s[0])
         _chebyshev(order, (field_y[k] + j10 * du + j11 * dv) / scale, t[1], s[1])
@@ -130,7 +131,7 @@ def areas(
             _, x, y = _value_and_slopes(own_order, own[e, c, 1], t, s)
             eta_u, eta_v = eta_u - x / half[c, 0], eta_v - y / half[c, 1]
         rho2 = (xi * xi + eta * eta) * _RAD * _RAD
-        out[k] = abs(xi_u * eta_v - xi_v * eta_u) / (1.0 + rho2) ** 1.5
+        out[k] = own_area * abs(xi_u * eta_v - xi_v * eta_u) / (1.0 + rho2) ** 1.5
 
 
 @njit(cache=True, nogil=True)

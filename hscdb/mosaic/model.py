@@ -21,6 +21,8 @@ class Observations:
     mag, mag_err     : instrumental magnitude -2.5 log10(e-) and its one sigma; NaN where the flux is not usable.
     is_reserved      : of a reserved star; never in a fit.
     reason           : why an observation may not enter a fit ("" = it may).
+    ccd_epochs       : (n_ccd,) epoch of the camera of each of `ccds`, where a CCD is there once per epoch;
+    visit_epochs     : (n_visit,) epoch of each visit. None: one epoch.
     """
 
     stars: Ints
@@ -38,6 +40,15 @@ class Observations:
     mag_err: Floats
     is_reserved: Bools
     reason: npt.NDArray[np.object_]
+    ccd_epochs: Ints | None = None
+    visit_epochs: Ints | None = None
+
+    def ccd_of(self, visit: int, number: int) -> int:
+        """Index of a CCD, by its number, as it is in a visit (index)."""
+        mine = self.ccds == number
+        if self.ccd_epochs is not None and self.visit_epochs is not None:
+            mine = mine & (self.ccd_epochs == self.visit_epochs[visit])
+        return int(np.flatnonzero(mine)[0])
 
     @property
     def start(self) -> Ints:
@@ -124,7 +135,7 @@ class Astrometry:
     crval           : (n_visit, 2) tangent points [deg].
     coefficients    : (n_visit, 2, n_terms) of xi, eta [deg].
     order           : of the basis; visit_order (n_visit,): order that each visit's stars support.
-    ccd_terms, _err : (n_ccd, 3) shift u, v [pix] and turn [rad].
+    ccd_terms, _err : (n_ccd, n) shift u, v [pix], turn [rad] and the further terms of ccdterms.py.
     star            : (n_star, 3) unit vectors; star_covariance (n_star, 3) [mas^2] of east, north.
     residual        : (n_obs, 2) detection minus star, east and north [mas], for every observation.
     plane_residual  : (n_obs, 2) the same along xi and eta [mas]; given_variance (n_obs,) per axis, without floor.

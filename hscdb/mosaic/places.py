@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hscdb.mosaic import basis, linear
+from hscdb.mosaic import basis, ccdterms, linear
 from hscdb.mosaic.model import Anchors, Floats, Geometry, Ints, Observations, References
 from hscdb.sky import earth
 
@@ -18,6 +18,7 @@ class Options:
 
     order: int = 5
     solve_ccd: bool = True
+    ccd_order: int = 0
     n_iteration_max: int = 20
     clip_sigma: float = 5.0
     ref_floor_mas: float = 1.0
@@ -104,7 +105,7 @@ class State:
         self.obs, self.refs, self.geometry, self.options = obs, refs, geometry, options
         self.plane = np.ascontiguousarray(np.stack(tangent(crval), axis=1))
         self.coefficients, self.epoch_mjd = coefficients, np.asarray(epoch_mjd, np.float64)
-        self.ccd_terms = np.zeros((obs.ccds.size, 3))
+        self.ccd_terms = np.zeros((obs.ccds.size, ccdterms.n_terms(options.ccd_order)))
         self.start = obs.start
         self.has_ref = np.isfinite(refs.ra)
         self.has_true_ref = bool(self.has_ref.any())

@@ -1,5 +1,7 @@
 """What takes part in a joint solution: visits that hang together, their tangent points, known proper motions."""
 
+from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -11,20 +13,33 @@ from hscdb.mosaic.model import Bools, Floats, Observations, References
 from hscdb.mosaic.places import tangent, vectors
 from hscdb.sky import earth
 
+_MJD_ZERO = date(1858, 11, 17)
 _ORDER_MAX = 12  # 91 terms: more than any distortion needs, and Chebyshev sums are still exact to 1e-13
+_CCD_ORDER_MAX = 5  # 42 terms of a CCD; a TAN-SIP of order 5 holds them
 
 
-def check(astrometry_order: int | None, flux_order: int, flux_visit_order: int) -> None:
+def check(astrometry_order: int | None, flux_order: int, flux_visit_order: int, ccd_order: int = 0) -> None:
     """ConfigError `bad_setting` for orders that make no model: without linear terms all stars lie at one point."""
-    for name, order, least in (
-        ("astrometry_order", astrometry_order, 1), ("flux_order", flux_order, 0),
-        ("flux_visit_order", flux_visit_order, 0),
+    for name, order, least, most in (
+        ("astrometry_order", astrometry_order, 1, _ORDER_MAX), ("flux_order", flux_order, 0, _ORDER_MAX),
+        ("flux_visit_order", flux_visit_order, 0, _ORDER_MAX), ("ccd_order", ccd_order, 0, _CCD_ORDER_MAX),
     ):  # fmt: skip
-        if order is not None and not least <= order <= _ORDER_MAX:
+        if order is not None and not least <= order <= most:
             raise ConfigError(
-                f"mosaic.{name} = {order}: out of range ({least} to {_ORDER_MAX} needed). Give another order.",
+                f"mosaic.{name} = {order}: out of range ({least} to {most} needed). Give another order.",
                 code="bad_setting",
             )
+
+
+def epochs(dates: Sequence[str]) -> Floats:
+    """Sorted MJDs of ISO dates at which CCDs were changed. ConfigError `bad_setting` for what is no date."""
+    try:
+        days = sorted(date.fromisoformat(one) for one in dates)
+    except ValueError as error:
+        raise ConfigError(
+            f"mosaic.ccd_epochs = {', '.join(dates)}: {error}. Write dates as 2016-09-01.", code="bad_setting"
+        ) from None
+    return np.array([(day - _MJD_ZERO).days for day in days], np.float64)
 
 
 def by_star(obs: Observations, mags: dict[int, tuple[float, float]]) -> tuple[Floats, Floats]:

@@ -2,7 +2,8 @@
 
 Coefficients begin at the first calibrations, CCDs at the camera's description. With few stars per visit a prior that is
 too loose lets the fit follow noise, one that is too tight keeps the first calibrations' errors. In a group of unknowns
-of one kind (the visits' terms of one degree; the CCDs' shifts; their turns) with a common variance s^2 about the start
+of one kind (the visits' terms of one degree; the CCDs' shifts; their turns; their stretches; their bends) with a common
+variance s^2 about the start
 
     chi2(a) = a^T H a + 2 g a + sum_i (a_i - pull_i)^2 / s_i^2
 
@@ -23,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from hscdb.mosaic import basis, schur
+from hscdb.mosaic import basis, ccdterms, schur
 from hscdb.mosaic.model import Bools, Floats, Ints
 
 _N_ROUND = 8
@@ -31,14 +32,18 @@ _SETTLED = 0.05  # relative change of the sigmas below which they rest
 _FEWEST = 8  # unknowns of a group from which a variance is worth the name
 _LEAST = 1e-3  # of the loose prior: nothing is held tighter
 _N_PROBE = 64  # 32 over all groups at once left DECam's sigmas wrong by factors; 64 of each group's own do not
-SHIFT, TURN, GIVEN = -1, -2, -9  # groups of CCD unknowns, GIVEN by the user; those of coefficients are their degrees
+# groups of CCD unknowns, GIVEN by the user; those of coefficients are their degrees
+SHIFT, TURN, STRETCH, BEND, GIVEN = -1, -2, -3, -4, -9
 _LOWEST_DEGREE = 2
+_CCD_KINDS = (SHIFT, TURN, STRETCH, BEND)
 
 
-def groups(order: int, n_visit: int, n_ccd: int, is_ccd_learned: bool) -> Ints:
+def groups(order: int, n_visit: int, n_ccd: int, is_ccd_learned: bool, ccd_order: int = 0) -> Ints:
     """(n,) group of each unknown in the order of the normal equations; 0, 1 and GIVEN are not learned."""
     visits = np.tile(np.tile(basis.degrees(order), 2), n_visit)
-    ccds = np.tile([SHIFT, SHIFT, TURN] if is_ccd_learned else [GIVEN] * 3, n_ccd)
+    own = ccdterms.degrees(ccdterms.n_terms(ccd_order))
+    kinds = np.select([own == 0, np.arange(own.size) == 2, own == 1], [SHIFT, TURN, STRETCH], BEND)
+    ccds = np.tile(kinds if is_ccd_learned else np.full(own.size, GIVEN), n_ccd)
     return np.concatenate([visits, ccds]).astype(np.int64)
 
 
@@ -54,7 +59,7 @@ def learned(
     """
     ridge = begin.copy()
     signs = np.random.default_rng(0).choice([-1.0, 1.0], (begin.size, _N_PROBE))
-    kinds = [k for k in np.unique(group[active]) if k >= _LOWEST_DEGREE or k in (SHIFT, TURN)]
+    kinds = [k for k in np.unique(group[active]) if k >= _LOWEST_DEGREE or k in _CCD_KINDS]
     members = [np.flatnonzero((group == k) & active) for k in kinds]
     for _ in range(_N_ROUND):
         system = schur.System(h, ridge, active)
@@ -77,8 +82,9 @@ def learned(
 
 
 def notes(ridge: Floats, group: Ints) -> dict[str, Any]:
-    """One sigma of each kind: terms by degree [mas], CCD shifts [pix], turns [pix at 1000 pix]."""
-    names = {SHIFT: "ccd_shift_pix", TURN: "ccd_turn_pix_at_1000"}
+    """One sigma of each kind: terms by degree [mas], CCD shifts [pix], turns and others [pix at 1000 pix]."""
+    names = dict(zip(_CCD_KINDS, ("ccd_shift_pix", *(f"ccd_{k}_pix_at_1000" for k in ("turn", "stretch", "bend"))),
+                     strict=True))  # fmt: skip
     told: dict[str, Any] = {}
     for kind in np.unique(group):
         if kind >= _LOWEST_DEGREE or kind in names:

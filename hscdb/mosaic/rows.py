@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hscdb.mosaic import ccdterms
 from hscdb.mosaic.geometry import Plane
 from hscdb.mosaic.judge import Verdict
 from hscdb.mosaic.model import Astrometry, Bools, Floats, Flux, Ints, Observations, References
@@ -63,10 +64,13 @@ def visits(key: dict[str, int], where: Plane, obs: Observations, position: Astro
 def ccds(key: dict[str, int], obs: Observations, position: Astrometry, flux: Flux) -> Rows:
     """Rows of mosaic_ccd."""
     terms, err = position.ccd_terms, position.ccd_terms_err
+    epoch = np.zeros(obs.ccds.size, np.int64) if obs.ccd_epochs is None else obs.ccd_epochs
+    order = next(d for d in range(terms.shape[1]) if ccdterms.n_terms(d) == terms.shape[1])
     return build(
-        obs.ccds.size, **key, ccd=obs.ccds, shift_u_pix=terms[:, 0], shift_v_pix=terms[:, 1], turn_rad=terms[:, 2],
-        shift_u_pix_err=err[:, 0], shift_v_pix_err=err[:, 1], turn_rad_err=err[:, 2], scale_mag=flux.ccd,
-        scale_mag_err=flux.ccd_err, n_obs=np.bincount(obs.ccd[position.is_used], minlength=obs.ccds.size),
+        obs.ccds.size, **key, ccd=obs.ccds, epoch=epoch, map_order=order, map_pix=terms[:, ccdterms.N_RIGID :],
+        shift_u_pix=terms[:, 0], shift_v_pix=terms[:, 1], turn_rad=terms[:, 2], shift_u_pix_err=err[:, 0],
+        shift_v_pix_err=err[:, 1], turn_rad_err=err[:, 2], scale_mag=flux.ccd, scale_mag_err=flux.ccd_err,
+        n_obs=np.bincount(obs.ccd[position.is_used], minlength=obs.ccds.size),
     )  # fmt: skip
 
 
@@ -143,7 +147,7 @@ def summary(
     fitted[obs.star[position.is_used]] = True
     return build(
         1, **key, tract=tract, filter=filter, is_accepted=verdict.is_position_better and verdict.is_mag_better,
-        n_visit=obs.visits.size, n_ccd=obs.ccds.size, n_star=int(fitted.sum()), n_ref=position.n_ref,
+        n_visit=obs.visits.size, n_ccd=np.unique(obs.ccds).size, n_star=int(fitted.sum()), n_ref=position.n_ref,
         n_obs=int(position.is_used.sum()), n_astrometry_parameter=position.n_parameter,
         n_photometry_parameter=flux.n_parameter, astrometry_order=position.order, photometry_order=flux.order,
         n_astrometry_iteration=position.n_iteration, n_photometry_iteration=flux.n_iteration,

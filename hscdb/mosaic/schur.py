@@ -21,6 +21,7 @@ from numba import njit
 from scipy.linalg import blas, cho_factor, cho_solve, lapack
 
 from hscdb.errors import DataError
+from hscdb.mosaic import ccdterms
 from hscdb.mosaic.basis import fill
 
 Floats = npt.NDArray[np.float64]
@@ -28,18 +29,17 @@ Ints = npt.NDArray[np.int64]
 
 # Dense rows held at a time: 64 MB of float64, small beside the observations and large enough for syrk's full speed.
 _CHUNK_BYTES = 64 * 2**20
-LEVER_PIX = 1000.0  # the turn is fitted in pix at this distance, so that its column is like those of the shifts
 
 
 @njit(cache=True, nogil=True)
 def _positions_chunk(start, first, last, visit, ccd, x, y, order, n_visit, turn, plate, lever, w, use, d, ref_w, ref_d,
-                     h, g, u, t):  # fmt: skip
+                     n_k, h, g, u, t):  # fmt: skip
     """Add the stars first .. last-1 to h, g and write their rows into u, t. See `reduce_positions` for the arrays."""
     n_c = (order + 1) * (order + 2) // 2
     b = np.empty(n_c)
     tx, ty = np.empty(order + 1), np.empty(order + 1)
     wb = np.empty((2, 2))
-    k3 = np.empty((2, 3))
+    k3 = np.empty((2, n_k))
     for s in range(first, last):
         row = 2 * (s - first)
         d00, d01, d11 = ref_w[s, 0], ref_w[s, 1], ref_w[s, 2]
@@ -81,16 +81,16 @@ def _positions_chunk(start, first, last, visit, ccd, x, y, order, n_visit, turn,
                     if j <= i:
                         h[o + j, o + i] += q00 * bb
                         h[o + n_c + j, o + n_c + i] += q11 * bb
-            c = n_visit * 2 * n_c + 3 * ccd[k]
-            ccd_columns(plate[k], lever[k, 0], lever[k, 1], k3)
-            for m in range(3):
+            c = n_visit * 2 * n_c + n_k * ccd[k]
+            ccdterms.columns(plate[k], lever[k, 0], lever[k, 1], k3)
+            for m in range(n_k):
                 k0, k1 = k3[0, m], k3[1, m]
                 wk0 = w00 * k0 + w01 * k1
                 wk1 = w01 * k0 + w11 * k1
                 g[c + m] += k0 * wy0 + k1 * wy1
                 u[row, c + m] += wk0
                 u[row + 1, c + m] += wk1
-                for n in range(m, 3):
+                for n in range(m, n_k):
                     h[c + m, c + n] += wk0 * k3[0, n] + wk1 * k3[1, n]
                 e0 = turn[k, 0, 0] * wk0 + turn[k, 1, 0] * wk1
                 e1 = turn[k, 0, 1] * wk0 + turn[k, 1, 1] * wk1
@@ -110,17 +110,10 @@ def _positions_chunk(start, first, last, visit, ccd, x, y, order, n_visit, turn,
         t[row + 1] = (r1 - l10 * t[row]) / l11
 
 
-@njit(cache=True, nogil=True)
-def ccd_columns(plate, lever_u, lever_v, out):
-    """Derivatives (2, 3) of a place by its CCD's shifts and turn [mas per pix]; the turn in pix at LEVER_PIX."""
-    for i in range(2):
-        out[i, 0], out[i, 1] = plate[i, 0], plate[i, 1]
-        out[i, 2] = (lever_u * plate[i, 1] - lever_v * plate[i, 0]) / LEVER_PIX
-
-
 def reduce_positions(
     start: Ints, visit: Ints, ccd: Ints, x: Floats, y: Floats, order: int, n_visit: int, n_ccd: int, turn: Floats,
     plate: Floats, lever: Floats, weight: Floats, use: Floats, offset: Floats, ref_weight: Floats, ref_offset: Floats,
+    n_ccd_term: int = ccdterms.N_RIGID,
 ) -> tuple[Floats, Floats]:  # fmt: skip
     """Reduced normal matrix (upper triangle) and right side of the astrometric fit.
 
@@ -134,14 +127,14 @@ def reduce_positions(
     ref_weight : (n_star, 3) inverse covariance of the reference [mas^-2]; zeros where there is none.
     ref_offset : (n_star, 2) reference minus star [mas].
 
-    Unknowns: per visit the changes of xi then eta coefficients [mas], then per ccd its three terms [pix].
+    Unknowns: per visit the changes of xi then eta coefficients [mas], then per ccd its n_ccd_term terms [pix].
     """
-    n = n_visit * (order + 1) * (order + 2) + 3 * n_ccd
+    n = n_visit * (order + 1) * (order + 2) + n_ccd_term * n_ccd
 
     def chunk(first: int, last: int, h: Floats, g: Floats, u: Floats, t: Floats) -> None:
         _positions_chunk(
             start, first, last, visit, ccd, x, y, order, n_visit, turn, plate, lever, weight, use, offset, ref_weight,
-            ref_offset, h, g, u, t,
+            ref_offset, n_ccd_term, h, g, u, t,
         )  # fmt: skip
 
     return reduce(chunk, n, start.size - 1, 2)

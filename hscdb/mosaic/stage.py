@@ -44,6 +44,13 @@ class Config:
         choices=_FLUXES,
     )  # fmt: skip
     solve_ccd: bool = setting(True, "solve shift and turn of each CCD", was="solveCcd, allowRotation")
+    ccd_order: int = setting(
+        0, "0: CCDs move and turn; 1: they are affine maps; 2 to 5: polynomials of that degree, with learned priors",
+        was="astrometryChipOrder",
+    )  # fmt: skip
+    ccd_epochs: tuple[str, ...] = setting(
+        (), "dates (2016-09-01) on which CCDs were moved or changed: each has terms of its own in between"
+    )
     solve_turbulence: bool = setting(
         True, "take turbulence, and bends inside the CCDs, off the model if stars become better by it"
     )
@@ -80,7 +87,7 @@ class Config:
 )  # fmt: skip
 def run(work: Work, config: Config) -> Funnel:
     """Solve WCS and flux scale of all visits of a tract and filter together (hscPipe: mosaic.py)."""
-    prepare.check(config.astrometry_order, config.flux_order, config.flux_visit_order)
+    prepare.check(config.astrometry_order, config.flux_order, config.flux_visit_order, config.ccd_order)
     given, found = read(work, config)
     result = solve.solve(work.camera, given, settings(config))
     _warn(found.left_out, result)
@@ -122,7 +129,7 @@ def read(work: Work, config: Config) -> tuple[solve.Given, Found]:
     seen, used_frames, left_out = prepare.connected(
         who, config.n_shared_min, config.use_ambiguous, seen, all_frames, positions
     )
-    obs = gather.observations(seen, used_frames, config.use_ambiguous)
+    obs = gather.observations(seen, used_frames, config.use_ambiguous, prepare.epochs(config.ccd_epochs))
     refs = gather.references(obs.stars, positions, *prepare.by_star(obs, mags))
     given = solve.Given(obs, refs, used_frames, gather.zero_points(seen, used_frames))
     return given, Found(seen["source_id"].copy(), int(np.unique(all_frames["visit"]).size), left_out)
@@ -174,7 +181,8 @@ def _warn(left_out: dict[str, str], result: solve.Result) -> None:
 def settings(config: Config) -> solve.Settings:
     """Settings of the fits."""
     position = Options(
-        solve_ccd=config.solve_ccd, n_iteration_max=config.n_iteration_max, clip_sigma=config.clip_sigma,
+        solve_ccd=config.solve_ccd, ccd_order=config.ccd_order, n_iteration_max=config.n_iteration_max,
+        clip_sigma=config.clip_sigma,
         ref_floor_mas=config.ref_position_floor_mas, floor_mas=config.position_floor_mas,
         ccd_prior_pix=config.ccd_prior_pix,
     )  # fmt: skip

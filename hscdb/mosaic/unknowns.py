@@ -3,12 +3,12 @@
 import numpy as np
 
 from hscdb.errors import DataError
-from hscdb.mosaic import basis
+from hscdb.mosaic import basis, ccdterms
 from hscdb.mosaic.model import Bools, Floats, Ints, Observations
 from hscdb.mosaic.places import Options
-from hscdb.mosaic.schur import LEVER_PIX
 
 _CCD_LOOSE_PIX = 0.5  # largest expected shift of a CCD from the camera's description
+_CCD_LOOSE_BEND = 0.4  # of it, of a turn, stretch or bend, at LEVER_PIX from the centre: 0.2 mrad
 
 
 def supported(obs: Observations, may: Bools, options: Options) -> Ints:
@@ -31,12 +31,15 @@ def supported(obs: Observations, may: Bools, options: Options) -> Ints:
 
 
 def active(obs: Observations, may: Bools, visit_order: Ints, options: Options) -> Bools:
-    """Which unknowns the data support: terms up to each visit's order; CCDs with at least 6 usable detections."""
+    """Which unknowns the data support: terms up to each visit's order; CCDs with at least 6 usable detections, of them
+    terms beyond shift and turn where there are four for each pair of terms up to their degree."""
     degree = basis.degrees(options.order)
     visits = np.stack([np.tile(degree <= order, 2) for order in visit_order])
     n = np.bincount(obs.ccd[may], minlength=obs.ccds.size)
-    is_ccd = (n >= 6) & options.solve_ccd & (obs.ccds.size > 1)
-    return np.concatenate([visits.ravel(), np.repeat(is_ccd, 3)])
+    own = ccdterms.degrees(ccdterms.n_terms(options.ccd_order))
+    needed = np.array([6 if i < ccdterms.N_RIGID else 4 * basis.n_terms(d) for i, d in enumerate(own)])
+    is_ccd = (n[:, None] >= needed) & options.solve_ccd & (obs.ccds.size > 1)
+    return np.concatenate([visits.ravel(), is_ccd.ravel()])
 
 
 def loose(obs: Observations, options: Options) -> Floats:
@@ -44,5 +47,7 @@ def loose(obs: Observations, options: Options) -> Floats:
     degree = basis.degrees(options.order)
     sigma = 1000.0 * options.coefficient_prior_arcsec / (1.0 + degree) ** 1.5
     visits = np.tile(np.tile(sigma**-2.0, 2), obs.visits.size)
-    ccd = np.array([1.0, 1.0, (0.5 / (2e-4 * LEVER_PIX)) ** 2]) / (options.ccd_prior_pix or _CCD_LOOSE_PIX) ** 2
+    own = ccdterms.degrees(ccdterms.n_terms(options.ccd_order))
+    ccd = (options.ccd_prior_pix or _CCD_LOOSE_PIX) * np.where(own == 0, 1.0, _CCD_LOOSE_BEND / np.maximum(own, 1))
+    ccd = ccd**-2.0
     return np.concatenate([visits, np.tile(ccd, obs.ccds.size)])

@@ -48,3 +48,9 @@ class SchemaError(HscdbError):
 
     code = "bad_schema"
     exit_status = 3
+
+
+class DiskError(HscdbError):
+    """A place cannot be written to: its disk is full, it is not ours. No bug and no fault of the data."""
+
+    code = "no_disk"

@@ -58,11 +58,7 @@ def outcome(result: Outcome) -> None:
         who = f"{bug.stage} {bug.data_id}".strip() or "a worker"
         print(f"\nBUG: {who} stopped; the task was given back. Please report this:\n{bug.text}", file=sys.stderr)
     if result.lost is not None:
-        print(
-            f"\nhscdb: the database server went away ({result.lost}). Nothing is lost: run the same command again; "
-            "the embedded server is started anew.",
-            file=sys.stderr,
-        )
+        print(f"\nhscdb: {result.lost}", file=sys.stderr)
     if not rows and result.lost is None and not result.bugs:
         print(
             'hscdb: not running, because there is no data to process; you may preview data using "--show data"',

@@ -61,8 +61,7 @@ def connect(dsn: str, *, pool: bool = True, application_name: str = "hscdb") -> 
                     continue
                 raise ServerLostError(
                     f"database {given.get('dbname', '')!r} at {given.get('host', 'the default socket')}: "
-                    f"{str(error).strip()}. Start the server (hscdb db start REPO) or mend the DSN.",
-                    said=str(error).strip().partition("\n")[0],
+                    f"{str(error).strip()}. Start the server (hscdb db start REPO) or mend the DSN."
                 ) from error
 
     if not pool:

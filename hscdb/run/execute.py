@@ -12,6 +12,7 @@ from hscdb import pipeline
 from hscdb.db import lost, tables
 from hscdb.db.engine import transaction
 from hscdb.db.queries import query
+from hscdb.errors import DiskError
 from hscdb.run import pool, tasks
 from hscdb.run.interrupt import stopping
 from hscdb.run.log import Progress, logger
@@ -46,7 +47,7 @@ class Report:
 
 @dataclass
 class Outcome:
-    """How a command came out."""
+    """How a command came out. lost: what took the server or the disk from it, in words."""
 
     reports: list[Report] = field(default_factory=list)
     bugs: list[Event] = field(default_factory=list)
@@ -117,8 +118,8 @@ class Command:
             try:
                 with lost.named():
                     self._group(group, known, outcome, is_told=is_told)
-            except lost.ServerLostError as error:
-                outcome.lost = error.said
+            except (lost.ServerLostError, DiskError) as error:
+                outcome.lost = str(error)
                 break
             if outcome.bugs or outcome.lost:
                 break

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,7 +49,7 @@ class Event:
     """Something a worker tells.
 
     kind : "begin" and "end" of a task, "unit" (a unit is over), "log" (a line), "bug" (with its traceback),
-           "lost" (the server is gone).
+           "lost" (the server or the disk is gone; the text tells).
     """
 
     kind: str
@@ -55,3 +57,12 @@ class Event:
     stage: str = ""
     status: str = ""
     text: str = ""
+
+
+class BugError(Exception):
+    """A stage failed in a way it did not foresee; the traceback was reported and the task given back."""
+
+
+def worker_name() -> str:
+    """Host and process, as task.worker holds it."""
+    return f"{socket.gethostname()}:{os.getpid()}"

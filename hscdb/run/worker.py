@@ -8,23 +8,21 @@ together or not at all. An HscdbError makes a failed row with a reason; anything
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hscdb.db import lost
 from hscdb.db.engine import connect, transaction
-from hscdb.db.lost import is_lost
 from hscdb.db.queries import query
 from hscdb.db.tables import delete_task_rows, is_worth_retry
-from hscdb.errors import HscdbError, InputError
+from hscdb.errors import DiskError, HscdbError, InputError
 from hscdb.run.cost import Clock, peak_mb
 from hscdb.run.interrupt import Interrupt
 from hscdb.run.log import logger, subject
-from hscdb.run.plan import Event, Plan
+from hscdb.run.plan import BugError, Event, Plan, worker_name
 from hscdb.run.product import MissingProductError, TaskFiles
 from hscdb.run.repository import Repository
 from hscdb.run.stage import Stage, Work
@@ -41,15 +39,6 @@ mark_outdated = query("run/mark_outdated")
 
 _SLICE = 64  # units offered to the server per claim: keeps a claim short however long the list is
 _N_TRY = 3  # of a task that met a deadlock or a serialization failure
-
-
-class BugError(Exception):
-    """A stage failed in a way it did not foresee; the traceback was reported and the task given back."""
-
-
-def worker_name() -> str:
-    """Host and process, as task.worker holds it."""
-    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 class Worker:
@@ -268,10 +257,18 @@ class Worker:
 
     def _give_back(self, stage: Stage, unit: Unit, task_id: int, error: BaseException) -> None:
         """After a bug, Ctrl-C or the loss of the server: the task is as if it had not begun."""
-        if isinstance(error, Exception) and is_lost(error):
+        if isinstance(error, Exception) and lost.is_lost(error):
             return  # the server rolls back by itself; the task counts as a killed worker's
-        with transaction(self.engine) as connection:  # ours may be gone
-            mark_given_back(connection, task_id=task_id)
+        trouble = lost.disk_error(error, self.repository.path)
+        try:
+            with lost.named(), transaction(self.engine) as connection:  # ours may be gone
+                mark_given_back(connection, task_id=task_id)
+        except (DiskError, lost.ServerLostError):
+            if trouble is None:
+                raise
+            # On a full disk no row can be changed, either: the task counts as a killed worker's.
+        if trouble is not None:
+            raise trouble from error
         if isinstance(error, Exception):
             told = "".join(traceback.format_exception(error))
             self.tell(Event("bug", unit.data_id, stage.name, text=told))
@@ -280,7 +277,8 @@ class Worker:
 
 @contextmanager
 def guarded(tell: Callable[[Event], None]) -> Iterator[None]:
-    """Turn the loss of the server into an event and SystemExit(1), a bug (told already) into SystemExit(1)."""
+    """Turn the loss of the server or of the disk into an event and SystemExit(1), a bug (told already) into
+    SystemExit(1)."""
     try:
         yield
     except BugError:
@@ -289,9 +287,9 @@ def guarded(tell: Callable[[Event], None]) -> Iterator[None]:
         tell(Event("lost", text=str(error)))
         raise SystemExit(1) from None
     except Exception as error:
-        if not is_lost(error):
+        trouble = lost.disk_error(error)
+        if trouble is None and not lost.is_lost(error):
             tell(Event("bug", text="".join(traceback.format_exception(error))))
         else:
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            tell(Event("lost", text=first))
+            tell(Event("lost", text=str(trouble or lost.told(error))))
         raise SystemExit(1) from None

@@ -2,6 +2,7 @@
 
 {"words": [...]}               in this process; what it compiles and imports is then there for all that follow
 {"words": [...], "at": {...}}  in a fork of it, with a fault: see `Fault`
+{"words": [...], "n_byte_max": n}   in a fork of it that can write no file above n bytes
 {"words": [...], "is_fork": true, "is_begun": true}   in a fork that is not waited for; {"wait": pid} does that later
 
 The answer is a line of JSON: status (negative: the signal that ended it), out, err; or pid.
@@ -10,6 +11,7 @@ The answer is a line of JSON: status (negative: the signal that ended it), out, 
 import importlib
 import json
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -118,7 +120,7 @@ class Forks:
     def __init__(self) -> None:
         self.files: dict[int, tuple[Any, Any]] = {}
 
-    def begin(self, words: list[str], at: dict[str, Any] | None) -> int:
+    def begin(self, words: list[str], at: dict[str, Any] | None, n_byte_max: int | None = None) -> int:
         """Fork; the number of the process."""
         out, err = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")
         pid = os.fork()
@@ -130,6 +132,8 @@ class Forks:
                 sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
                 if at is not None:
                     Fault(**at).install()
+                if n_byte_max is not None:
+                    resource.setrlimit(resource.RLIMIT_FSIZE, (n_byte_max, n_byte_max))
                 code = main(words)
                 sys.stdout.flush()
                 sys.stderr.flush()
@@ -158,8 +162,8 @@ def serve() -> None:
             answer = forks.wait(asked["wait"])
         elif asked.get("is_begun"):
             answer = {"pid": forks.begin(asked["words"], asked.get("at"))}
-        elif asked.get("is_fork") or asked.get("at"):
-            answer = forks.wait(forks.begin(asked["words"], asked.get("at")))
+        elif asked.get("is_fork") or asked.get("at") or asked.get("n_byte_max"):
+            answer = forks.wait(forks.begin(asked["words"], asked.get("at"), asked.get("n_byte_max")))
         else:
             answer = here(asked["words"])
         print(json.dumps(answer), flush=True)

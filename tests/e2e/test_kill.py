@@ -1,4 +1,5 @@
-"""Kill -9 of the command, of a worker and of the server: the same command again gives what an undisturbed run gives."""
+"""Kill -9 of the command, of a worker and of the server, Ctrl-C, no room for files: the same command again gives what
+an undisturbed run gives."""
 
 import os
 import signal
@@ -136,6 +137,22 @@ def test_a_stopped_command_goes_on_where_it_was(world: World, number: signal.Sig
     assert "tasks in hand were given back" in told.err
     assert set(world.tasks(run).values()) == {"done", "todo"}
     world.done("run", *ONE_VISIT, "--rerun", run, is_fork=True)
+    is_whole(world, run, IS_FRAME)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_file_that_cannot_be_written_is_no_bug_and_no_failure(world: World, jobs: int) -> None:
+    run = f"narrow-{jobs}"
+    # A limit on the size of files meets write() as a full disk does. Images of 512 x 512 have 2.6 MB, catalogs less.
+    told = world("run", *ONE_VISIT, "--rerun", run, "-j", jobs, n_byte_max=1_500_000)
+    assert told.status == 1
+    assert "file too large" in told.err
+    assert "run the same command again" in told.err
+    assert "BUG" not in told.err
+    assert "Traceback" not in told.err
+    assert "failed" not in world.tasks(run).values()
+    assert "running" not in world.tasks(run).values()
+    world.done("run", *ONE_VISIT, "--rerun", run, "-j", jobs, is_fork=True)
     is_whole(world, run, IS_FRAME)
 
 

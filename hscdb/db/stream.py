@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from hscdb.db.engine import driver
 from hscdb.db.queries import query
-from hscdb.db.where import NOT_THE_STATEMENT, become_reader
+from hscdb.db.where import become_reader, explained
 from hscdb.errors import ConfigError
 
 read_column_docs = query("run/read_column_docs")
@@ -50,7 +50,7 @@ def answer(engine: Engine, statement: str, timeout_s: float = 0.0, limit: int | 
     Ctrl-C while it runs, or leaving the block early, cancels it on the server.
     ConfigError `bad_query` with the server's words if it is refused, fails or takes too long.
     """
-    with engine.connect() as connection, connection.begin(), _explained(timeout_s):
+    with engine.connect() as connection, connection.begin(), explained(timeout_s):
         raw = driver(connection)
         raw.execute("SET TRANSACTION READ ONLY")
         raw.execute(f"SET LOCAL statement_timeout = {int(timeout_s * 1000)}")
@@ -91,20 +91,6 @@ def _cancelling(raw: psycopg.Connection[Any]) -> Iterator[None]:
         raise
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _explained(timeout_s: float) -> Iterator[None]:
-    try:
-        yield
-    except errors.QueryCanceled:
-        raise ConfigError(f"stopped after {timeout_s:g} s", code="bad_query") from None
-    except psycopg.Error as error:
-        if error.sqlstate is None or error.sqlstate[:2] in NOT_THE_STATEMENT:
-            raise
-        said = error.diag.message_primary or str(error)
-        hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
-        raise ConfigError(f"{said}{hint}", code="bad_query") from None
 
 
 def _columns(connection: Connection, raw: psycopg.Connection[Any], statement: str) -> list[Column]:

@@ -1,6 +1,8 @@
 """A user's own condition on view `frame_info`, and a user's own SELECT: read only, one statement, with a time limit."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from hscdb.errors import ConfigError
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 _FRAMES = "SELECT visit, ccd FROM frame_info WHERE ({}\n) ORDER BY visit, ccd"
 # SQLSTATE classes that are not the fault of the statement: connection, resources, operator, system, internal.
-NOT_THE_STATEMENT = ("08", "53", "57", "58", "XX")
+_NOT_THE_STATEMENT = ("08", "53", "57", "58", "XX")
 DTYPE = np.dtype([("visit", "i8"), ("ccd", "i4")])
 
 
@@ -68,23 +70,31 @@ def select(
         raw.execute("SET TRANSACTION READ ONLY")
         raw.execute(f"SET LOCAL statement_timeout = {int(timeout_s * 1000)}")
         become_reader(raw)
-        try:
-            # A prepared statement is one statement: the server refuses a second one behind a semicolon.
-            with raw.cursor() as cursor:
-                cursor.execute(statement.encode(), prepare=True)
-                if cursor.description is None:
-                    raise ConfigError("the statement gives no rows; only SELECT is allowed here", code="bad_query")
-                names = [column.name for column in cursor.description]
-                rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit)
-        except errors.QueryCanceled:
-            raise ConfigError(f"stopped after {timeout_s:g} s", code="bad_query") from None
-        except psycopg.Error as error:
-            if error.sqlstate is None or error.sqlstate[:2] in NOT_THE_STATEMENT:
-                raise
-            said = error.diag.message_primary or str(error)
-            hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
-            raise ConfigError(f"{said}{hint}", code="bad_query") from None
+        # A prepared statement is one statement: the server refuses a second one behind a semicolon.
+        with explained(timeout_s), raw.cursor() as cursor:
+            cursor.execute(statement.encode(), prepare=True)
+            if cursor.description is None:
+                raise ConfigError("the statement gives no rows; only SELECT is allowed here", code="bad_query")
+            names = [column.name for column in cursor.description]
+            rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit)
     return names, rows
+
+
+@contextmanager
+def explained(timeout_s: float) -> Iterator[None]:
+    """ConfigError `bad_query`, in the server's words, for what is wrong with a user's statement or beyond its limits;
+    what is wrong with the server passes."""
+    try:
+        yield
+    except errors.QueryCanceled:
+        raise ConfigError(f"stopped after {timeout_s:g} s", code="bad_query") from None
+    except psycopg.Error as error:
+        is_limit = isinstance(error, errors.ConfigurationLimitExceeded)  # 53400, of a reader's temporary files
+        if error.sqlstate is None or (error.sqlstate[:2] in _NOT_THE_STATEMENT and not is_limit):
+            raise
+        said = error.diag.message_primary or str(error)
+        hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
+        raise ConfigError(f"{said}{hint}", code="bad_query") from None
 
 
 def become_reader(raw: psycopg.Connection[Any]) -> None:

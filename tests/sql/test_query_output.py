@@ -19,6 +19,7 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import Engine
 
 from hscdb.cli import main
+from hscdb.db.engine import connect
 from hscdb.db.stream import answer
 from hscdb.errors import ConfigError
 
@@ -149,6 +150,13 @@ def test_what_is_no_single_select_is_refused(
 def test_a_time_limit_stops_a_statement(fresh_dsn: str, engine: Engine) -> None:
     long = "SELECT count(*) FROM generate_series(1, 100000) AS a, generate_series(1, 100000) AS b"
     with pytest.raises(ConfigError, match="stopped after"), answer(engine, long, 0.3) as found:
+        list(found.rows)
+
+
+def test_a_limit_on_temporary_files_is_told_in_the_servers_words(fresh_dsn: str, engine: Engine) -> None:
+    narrow = make_conninfo(fresh_dsn, options="-c temp_file_limit=100kB -c work_mem=64kB")
+    long = "SELECT n FROM generate_series(1, 100000) AS n ORDER BY md5(n::text)"
+    with pytest.raises(ConfigError, match="temp_file_limit"), answer(connect(narrow, pool=False), long) as found:
         list(found.rows)
 
 

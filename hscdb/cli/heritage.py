@@ -40,7 +40,7 @@ HEIRS: dict[str, tuple[str, str]] = {
         "hscdb run REPO match..mosaic --rerun NAME --id tract=0 ...",
         "--diagnostics: hscdb qa, under REPO/rerun/NAME/qa/",
     ),
-    "jointcal.py": ("hscdb run REPO match..mosaic --rerun NAME --id tract=0 ...", ""),
+    "jointcal.py": ("hscdb run REPO match..mosaic --model jointcal --rerun NAME --id tract=0 ...", ""),
     "checkMosaic.py": ("hscdb qa REPO --rerun NAME --id tract=0", ""),
     "calibrateExposure.py": ("hscdb apply REPO images --rerun NAME --id tract=0 ...", ""),
     "calibrateCatalog.py": (

@@ -84,7 +84,8 @@ class Plan:
 
     commands  : command lines of ours, one after another; the first that is not done in full ends it.
     notes     : what is told about options.
-    diagnostics : folder for mosaic's pictures and tables, if they were asked for. jointcal: write jointcal_ files too.
+    diagnostics : folder for mosaic's pictures and tables, if they were asked for.
+    model       : the joint solution's, of mosaic.py and jointcal.py.
     """
 
     repository: str
@@ -93,7 +94,7 @@ class Plan:
     rerun: str = ""
     ids: list[list[str]] = field(default_factory=list)
     diagnostics: str | None = None
-    is_jointcal: bool = False
+    model: str = ""
 
 
 class _Parser(options.Parser):
@@ -186,6 +187,10 @@ def _stages(plan: Plan, args: argparse.Namespace, name: str, kind: str, word: st
     if args.files:
         raise ConfigError(f"{name}: {' '.join(args.files)}: not understood. See `{name} --help`.", code="usage")
     spoken, extra = settings(name, kind, word, options.flat(args.config), plan.notes)
+    if name in ("mosaic.py", "jointcal.py"):
+        said = [each.partition("=")[2] for each in spoken if each.startswith("mosaic.model=")]
+        plan.model = said[-1] if said else name.removesuffix(".py")
+        spoken += ["mosaic.model=jointcal"] if plan.model == "jointcal" and not said else []
     rest: list[str] = []
     for one in [*plan.ids, *(args.selectId or [])]:
         rest += ["--id", *one]
@@ -211,7 +216,6 @@ def _stages(plan: Plan, args: argparse.Namespace, name: str, kind: str, word: st
             at = without.index("--config")
             del without[at : at + 1 + len(spoken)]
         plan.commands.append(["qa", plan.repository, *without])
-    plan.is_jointcal = name == "jointcal.py"
 
 
 def _rerun(plan: Plan, args: argparse.Namespace, kind: str) -> str:
@@ -255,6 +259,10 @@ def run(name: str, words: Sequence[str]) -> int:
     try:
         rerun.opened.set("")
         plan = translate(name, words)
+        if plan.model and plan.rerun:
+            from hscdb.cli import old_files
+
+            old_files.part_models(plan)
         for note in plan.notes:
             print(f"{name}: {note}.", file=sys.stderr)
         log.speak_as(name.removesuffix(".py"))
@@ -264,7 +272,7 @@ def run(name: str, words: Sequence[str]) -> int:
             status = ours([fork if fork and each == plan.rerun else each for each in command]) or status
             if status > 1:
                 return status
-        if plan.diagnostics is not None or plan.is_jointcal:
+        if plan.diagnostics is not None:
             from hscdb.cli import old_files
 
             old_files.leave(plan)

@@ -1,4 +1,4 @@
-"""Files that hscPipe's commands left in places of their own: mosaic's diagnostics, jointcal's results."""
+"""What hscPipe's commands left in places of their own: mosaic's diagnostics, jointcal's solutions."""
 
 from __future__ import annotations
 
@@ -27,13 +27,27 @@ def leave(plan: Plan) -> None:
         )
         if plan.diagnostics is not None:
             _diagnostics(repository.path / "rerun" / str(run["name"]), Path(plan.diagnostics).expanduser(), units)
-        if plan.is_jointcal:
-            from hscdb.butler import jointcal
 
-            for unit in units:
-                n_file = jointcal.write(repository, run, int(unit.ids["tract"]), str(unit.ids["filter"]))
-                folder = repository.path / "rerun" / str(run["name"]) / "jointcal-results" / f"{unit.ids['tract']:04d}"
-                print(f"{n_file} files in {folder}")
+
+def part_models(plan: Plan) -> None:
+    """Let a solution go to a run of its own where the plan's run holds one of another model.
+
+    hscPipe's mosaic.py and jointcal.py on one rerun wrote to different places, and which of both a later command took
+    was hard to tell. Here a run has one joint solution, and the other command's goes to RUN-2, which builds on RUN.
+    """
+    from hscdb.db.engine import transaction
+    from hscdb.run import rerun
+    from hscdb.run.repository import Repository
+
+    with Repository.open(plan.repository) as repository, transaction(repository.engine) as connection:
+        row = rerun.find_run.one(connection, name=rerun.parse(plan.rerun)[1])
+    if row is None:
+        return
+    held = row["settings"].get("mosaic", {}).get("model", "mosaic")
+    if held != plan.model:
+        for command in plan.commands:
+            if "--clobber-config" not in command:
+                command.append("--clobber-config")
 
 
 def _diagnostics(run: Path, out: Path, units: list[Any]) -> None:

@@ -27,7 +27,7 @@ _ABOUT = {
     "calibrate": "First WCS and zero point of each frame from the reference catalogs.",
     "skymap": "Define tracts and patches and link the calibrated frames to them.",
     "match": "Find the same stars across the visits of a tract and filter, and in the reference catalogs.",
-    "mosaic": "Solve WCS and flux scale of all visits of a tract and filter together; writes wcs- and fcr- files.",
+    "mosaic": "Solve WCS and flux scale of all visits of a tract and filter together; files wcs-, fcr-, jointcal_.",
     "apply": "Apply the joint solution: CALEXP- images, CALSRC- catalogs and rows of calibrated_source.",
     "qa": "Metrics (rows of qa_metric) and plots of a tract and filter, before and after the joint solution.",
     "run": "Run a span of stages. Frames go through isr, detect and calibrate in one process each.",
@@ -41,7 +41,8 @@ _EXAMPLES = {
     "calibrate": ["calibrate REPO --rerun first --id filter=HSC-I^HSC-R"],
     "skymap": ["skymap REPO discrete --rerun first --id field=SSP_WIDE", "skymap REPO rings --rerun first"],
     "match": ["match REPO --rerun first --id tract=0", "match REPO --rerun first --id tract=0 filter=HSC-R visit=1..9"],
-    "mosaic": ["mosaic REPO --rerun first --id tract=0 filter=HSC-R", "mosaic REPO --rerun first:other --id --redo"],
+    "mosaic": ["mosaic REPO --rerun first --id tract=0 filter=HSC-R", "mosaic REPO --rerun a:b --id --model jointcal",
+               "mosaic REPO --rerun first:other --id --redo"],
     "apply": ["apply REPO --rerun first --id tract=0 ccd=0..103 -j 8", "apply REPO catalogs --rerun first --id"],
     "qa": ["qa REPO --rerun first --id tract=0"],
     "run": [
@@ -62,6 +63,8 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
     if name in KINDS:
         kinds, about = KINDS[name]
         parser.add_argument("kind", nargs=None if name == "master" else "?", choices=kinds, help=about)
+    if name in ("mosaic", "run"):
+        parser.add_argument("--model", choices=("mosaic", "jointcal"), help="as --config mosaic.model=...")
     options.running(parser, rerun_help="run to write to [calib]" if name == "master" else "")
     return run
 
@@ -110,6 +113,7 @@ def perform(repository: Repository, names: list[str], args: argparse.Namespace, 
     from hscdb.pipeline import load, outline
 
     spoken = options.flat(args.config)
+    spoken += [f"mosaic.model={args.model}"] if getattr(args, "model", None) else []
     files = [Path(word) for word in options.flat(args.configfile)]
     shown = list(args.show or []) + (["data"] if args.dry_run else [])
     if shown and not spoken and not files and set(shown) <= {"data", "tasks"}:

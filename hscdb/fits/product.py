@@ -29,7 +29,8 @@ __all__ = [
 _P = "%(pointing)05d/%(filter)s"
 _V = "%(visit)07d-%(ccd)03d"
 _QA = "qa/%(tract)04d/%(filter)s"
-_RESULT = "jointcal-results/%(tract)04d"  # hscPipe 7; v19 of the stack has the filter in it
+_RESULT = "jointcal-results/%(tract)04d"  # hscPipe 7
+_RESULT_BY_FILTER = "jointcal-results/%(filter)s/%(tract)04d"  # v19 of the stack
 
 DATASETS: dict[str, str] = {
     "postISRCCD": "postISRCCD/v%(visit)07d-f%(filter)s/c%(ccd)03d.fits",
@@ -68,8 +69,16 @@ DATASETS: dict[str, str] = {
     "sky": "SKY/%(calib_date)s/%(filter)s/SKY-%(calib_date)s-%(filter)s-%(ccd)03d.fits",
 }
 
+# where else a dataset may lie; rows of product say where it does
+_ELSEWHERE = {
+    "jointcal_wcs_by_filter": f"{_RESULT_BY_FILTER}/jointcal_wcs-{_V}.fits",
+    "jointcal_photoCalib_by_filter": f"{_RESULT_BY_FILTER}/jointcal_photoCalib-{_V}.fits",
+}
+
 
 def _template(dataset: str) -> str:
+    if dataset in _ELSEWHERE:
+        return _ELSEWHERE[dataset]
     if dataset not in DATASETS:
         raise ConfigError(f"dataset {dataset}: not known (one of {', '.join(DATASETS)}).", code="bad_dataset")
     return DATASETS[dataset]

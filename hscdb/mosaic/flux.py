@@ -7,7 +7,8 @@ With m the instrumental magnitude after the pixel-area correction (m = -2.5 log1
 
 f_e zero point of visit e, g_c offset of CCD c, C a Chebyshev field of order `order` common to all visits (the
 illumination error of the flat), P_e one of order `visit_order` per visit (clouds, seeing); m_s the star, free. The
-star magnitudes are eliminated (schur.py). Signs are those of hscPipe's mosaic: all terms are added to m.
+star magnitudes are eliminated (schur.py). Signs are those of hscPipe's mosaic: all terms are added to m. The simple
+model (fluxdesign.py) has one f_ec of each frame and nothing else; `in_flux` brings fluxes together, not magnitudes.
 
 Gauge: every field and offset has a Gaussian prior around 0 (30 mmag for C and g_c, 10 mmag for P_e), the zero points
 one of 0.3 mag around the first calibration's; that makes the modes regular which are singular in mosaic (per-visit
@@ -16,13 +17,13 @@ g_c goes to f_e and C + P_e is given its zero at u = v = 0. Unknowns: n_visit (1
 terms(order) - 1: 12 visits, 100 CCDs, orders 7 and 2: 207.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from hscdb.mosaic import basis, noise, robust, schur
-from hscdb.mosaic.fluxmodel import Model
+from hscdb.mosaic import basis, fluxdesign, noise, robust, schur
+from hscdb.mosaic.fluxdesign import Design, Options
 from hscdb.mosaic.model import Bools, Floats, Flux, Geometry, Observations, References
 from hscdb.mosaic.progress import Watch
 
@@ -30,34 +31,8 @@ _N_SOFT = 4  # passes with Huber weights before the hard cut
 _REFRESH = (1, _N_SOFT)  # passes whose matrix is not used again, as in astrometry.py
 _SETTLED_MAG = 1e-6
 _FIRST_FLOOR_MAG = 0.002  # only for the first pass; measured afterwards
-
-
-@dataclass(frozen=True)
-class Options:
-    """Settings of the fit; see mosaic/stage.py for their meaning."""
-
-    order: int = 7
-    visit_order: int = 2
-    solve_ccd: bool = True
-    n_iteration_max: int = 20
-    clip_sigma: float = 5.0
-    ref_floor_mag: float = 0.01
-    floor_mag: float | None = None
-    field_prior_mag: float = 0.03
-    visit_field_prior_mag: float = 0.01
-    ccd_prior_mag: float = 0.03
-    zero_prior_mag: float = 0.3
-    n_star_per_term: float = 3.0
-    wander_min: float = 0.05  # of the field's half size: LAST's 20 pix of 863 leave 60 mmag of a free field undecided
-
-
-@dataclass(frozen=True)
-class _Design:
-    """The model's terms, the inverse variances of their priors, and which of them the data support."""
-
-    model: Model
-    ridge: Floats
-    active: Bools
+_POGSON = 2.5 / np.log(10.0)
+_MOST_RATIO = 10.0  # of a detection's flux to its star's, in what is taken of it for its error
 
 
 def fit(
@@ -72,9 +47,10 @@ def fit(
     """
     is_free = (obs.reason == "") & np.isfinite(mag) & np.isfinite(obs.mag_err)
     may = is_free & ~obs.is_reserved
-    design = _design(obs, geometry, may, options, int(np.isfinite(refs.mag).sum()))
+    n_ref = 0 if options.is_relative else int(np.isfinite(refs.mag).sum())
+    design = fluxdesign.design(obs, geometry, may, options, n_ref)
     state = _State(obs, refs, design, np.where(is_free, mag, 0.0), is_free, _filled(zero_start), options)
-    variance = np.where(is_free, np.nan_to_num(obs.mag_err, nan=1.0) ** 2, 1.0)
+    given = np.where(is_free, np.nan_to_num(obs.mag_err, nan=1.0) ** 2, 1.0)
     errors = noise.constant(_FIRST_FLOOR_MAG if options.floor_mag is None else options.floor_mag, obs.visits.size)
     soft, before = np.ones(mag.size), np.full(mag.size, -1.0)
     is_told = noise.sample(obs.x.size)
@@ -82,7 +58,8 @@ def fit(
     while True:
         n_iteration += 1
         watch.tell(n_iteration, state.travel)
-        state.advance(is_free * soft / errors.variance(variance, obs.visit), may, n_iteration in _REFRESH)
+        state.advance(is_free * soft / errors.variance(given * state.ratio2, obs.visit), may, n_iteration in _REFRESH)
+        variance = given * state.ratio2
         # outliers and errors by a star's detections among themselves, as in astrometry.fit
         good = may & (soft > 0) & (state.share > 0.02) & is_told
         if options.floor_mag is None and n_iteration <= 2 * _N_SOFT:
@@ -104,33 +81,50 @@ def fit(
         ):
             break
     chi2 = state.residual**2 / errors.variance(variance, obs.visit)
-    return _solution(obs, options, state, is_free, may & (soft > 0), chi2, errors, n_iteration)
+    return _solution(obs, refs, options, state, is_free, may & (soft > 0), chi2, errors, n_iteration)
 
 
 class _State:
     """The moving parts of the fit: unknowns `value` and star magnitudes `star`."""
 
-    def __init__(self, obs: Observations, refs: References, design: "_Design", mag: Floats, is_free: Bools,
+    def __init__(self, obs: Observations, refs: References, design: Design, mag: Floats, is_free: Bools,
                  zero_start: Floats, options: Options) -> None:  # fmt: skip
         self.obs, self.design, self.mag = obs, design, mag
         self.value = np.zeros(design.ridge.size)
-        self.value[: zero_start.size] = zero_start
+        self.value[: design.n_group] = zero_start[design.group_visit]
+        self.in_flux = options.in_flux
         self.prior = self.value.copy()
-        self.has_ref = np.isfinite(refs.mag) & np.isfinite(refs.mag_err)
+        self.has_ref = np.isfinite(refs.mag) & np.isfinite(refs.mag_err) & (not options.is_relative)
         self.ref_mag = np.nan_to_num(refs.mag)
         variance = np.nan_to_num(refs.mag_err, nan=1.0) ** 2 + options.ref_floor_mag**2
         self.ref_weight = np.where(self.has_ref, 1.0 / variance, 0.0)
         self.ref_weight[np.unique(obs.star[obs.is_reserved])] = 0.0
         self.ref_whole = self.ref_weight.copy()
-        self.star = _first_stars(obs, mag + self.value[obs.visit], is_free, np.where(self.has_ref, refs.mag, np.nan))
+        self.star = _first_stars(obs, mag + self.value[design.group], is_free, np.where(self.has_ref, refs.mag, np.nan))
         none: Floats = np.zeros(0)
-        self.residual = self.own_residual = self.share = self.own_mean = none
+        self.residual = self.own_residual = self.share = self.own_mean = self.ref_residual = none
         self.start = design.model.start
         self.moved = mag + design.model.sums(self.value)
         self.system: schur.System | None = None
         self.solved: schur.System | None = None
         self.total = self.own_total = none
         self.travel = np.inf
+        self.ratio2 = self._ratio2()
+
+    def _miss(self, off: Floats) -> Floats:
+        """What is brought to nothing, of magnitudes minus their star's: themselves, or fluxes in units of the star's.
+
+        1.0857 (1 - F_k / F_s) is the same where it is small, but has the noise of a flux: even and without bias. Its
+        slope is taken as that of magnitudes: with F_k / F_s on it noise would draw all scales down.
+        """
+        return _POGSON * (1.0 - 10.0 ** (-0.4 * off)) if self.in_flux else off
+
+    def _ratio2(self) -> Floats:
+        """(n_obs,) or one: (F_k / F_s)^2, by which errors in magnitudes become errors of fluxes."""
+        if not self.in_flux:
+            return np.ones(1)
+        ratio = 10.0 ** (-0.4 * (self.moved - self.star[self.obs.star]))
+        return np.asarray(np.clip(ratio, 1.0 / _MOST_RATIO, _MOST_RATIO) ** 2)
 
     def advance(self, weight: Floats, may: Bools, is_last_of_matrix: bool) -> None:
         """One weighted solve of all unknowns and stars; weight (n_obs,) [mag^-2].
@@ -138,8 +132,8 @@ class _State:
         The matrix is that of an earlier pass, if one was kept; the gradient is always the present one.
         """
         obs, model, n = self.obs, self.design.model, self.obs.stars.size
-        offset = self.moved - self.star[obs.star]
-        ref_offset = np.where(self.has_ref, self.ref_mag - self.star, 0.0)
+        offset = self._miss(self.moved - self.star[obs.star])
+        ref_offset = np.where(self.has_ref, self._miss(self.ref_mag - self.star), 0.0)
         fitted = weight * may
         if self.system is None:
             h, g = model.reduce(fitted, offset, self.ref_weight, ref_offset)
@@ -155,15 +149,17 @@ class _State:
             self.system = None
         self.value = self.value + step
         self.moved = self.mag + model.sums(self.value)
-        offset = self.moved - self.star[obs.star]
+        offset = self._miss(self.moved - self.star[obs.star])
         self.own_total = np.asarray(np.bincount(obs.star, weight, n), np.float64)
         self.total = self.own_total + self.ref_weight
         own = np.bincount(obs.star, weight * offset, n)
         shift = np.where(self.total > 0, (own + self.ref_weight * ref_offset) / np.maximum(self.total, 1e-300), 0.0)
         self.own_mean = self.star + own / np.maximum(self.own_total, 1e-300)
         self.star = self.star + shift
-        self.residual = offset - shift[obs.star]
-        self.own_residual = self.moved - self.own_mean[obs.star]
+        self.residual = self._miss(self.moved - self.star[obs.star])
+        self.ref_residual = np.where(self.has_ref, self._miss(self.ref_mag - self.star), 0.0)
+        self.own_residual = self._miss(self.moved - self.own_mean[obs.star])
+        self.ratio2 = self._ratio2()
         self.share = 1.0 - robust.leverage(obs.star, weight, np.zeros(n), n)
 
     def doubt_references(self, clip_sigma: float, is_soft: bool) -> None:
@@ -184,38 +180,6 @@ def _filled(zero_start: Floats) -> Floats:
     return np.where(np.isfinite(zero_start), zero_start, np.median(known) if known.size else 0.0)
 
 
-def _design(obs: Observations, geometry: Geometry, may: Bools, options: Options, n_ref: int) -> _Design:
-    """Columns, priors and which unknowns the data support (a visit's field needs n_star_per_term stars per term)."""
-    n_visit, n_ccd = obs.visits.size, obs.ccds.size
-    scale = geometry.flux_scale_pix
-    model = Model(
-        obs.start, obs.visit, obs.ccd, geometry.u / scale, geometry.v / scale, n_visit, n_ccd, options.order,
-        options.visit_order,
-    )  # fmt: skip
-    n_common, visit_terms = model.n_common, model.n_field
-    n_visit_stars = np.bincount(obs.visit[may], minlength=n_visit)
-    n_ccd_stars = np.bincount(obs.ccd[may], minlength=n_ccd)
-    is_field = n_visit_stars >= options.n_star_per_term * (visit_terms + 1)
-    is_ccd = (n_ccd_stars >= 3) & options.solve_ccd & (n_ccd > 1)
-    place = np.stack([geometry.u, geometry.v], axis=1) / geometry.scale_pix
-    # where stars stay at their pixels nothing but references tells the common field from their magnitudes
-    is_told = n_ref > n_common or robust.wander(obs.star, may, place, obs.stars.size) > options.wander_min
-    n_needed = options.n_star_per_term * (n_common + n_visit)
-    is_common = np.full(n_common, is_told and may.sum() >= n_needed)
-    degree = basis.degrees(options.order)[1:]
-    ridge = np.concatenate(
-        [
-            np.full(n_visit, options.zero_prior_mag**-2.0),
-            # the illumination error is smooth: let the prior fall with the degree
-            (options.field_prior_mag / np.sqrt(degree)) ** -2.0,
-            np.full(n_visit * visit_terms, options.visit_field_prior_mag**-2.0),
-            np.full(n_ccd, options.ccd_prior_mag**-2.0),
-        ]
-    )
-    active = np.concatenate([n_visit_stars > 0, is_common, np.repeat(is_field, visit_terms), is_ccd])
-    return _Design(model, ridge, active)
-
-
 def _first_stars(obs: Observations, mag: Floats, is_free: Bools, ref: Floats) -> Floats:
     """(n_star,) starting magnitudes: mean of the usable detections, else the reference, else 0."""
     n = np.bincount(obs.star[is_free], minlength=obs.stars.size)
@@ -224,77 +188,77 @@ def _first_stars(obs: Observations, mag: Floats, is_free: Bools, ref: Floats) ->
 
 
 def _solution(
-    obs: Observations, options: Options, state: _State, is_free: Bools, used: Bools, chi2: Floats,
+    obs: Observations, refs: References, options: Options, state: _State, is_free: Bools, used: Bools, chi2: Floats,
     errors: noise.Noise, n_iteration: int,
 ) -> Flux:  # fmt: skip
     """Move the CCDs' mean into the zero points and give the fields their zero at the optical centre."""
     design, value = state.design, state.value
-    n_visit, n_ccd = obs.visits.size, obs.ccds.size
-    order = max(options.order, options.visit_order)
-    fields = _fields(design, value, n_visit, order, options)
+    n_visit, n_ccd, n_group = obs.visits.size, obs.ccds.size, design.n_group
+    fields = fluxdesign.fields(design, value, n_visit)
+    order = max(design.model.order, design.model.visit_order)
     at_centre = fields @ basis.matrix(order, np.zeros(1), np.zeros(1))[0]
     fields[:, 0] -= at_centre
     n_field = design.model.n_field
-    first = n_visit + design.model.n_common
-    last = first + n_visit * n_field
+    first = n_group + design.model.n_common
+    last = first + n_group * n_field
     is_ccd = design.active[last:]
     n_used = np.bincount(obs.ccd[used], minlength=n_ccd) * is_ccd
     mean = float((value[last:] * n_used).sum() / max(n_used.sum(), 1))
     seen = np.zeros(obs.stars.size, bool)
     seen[obs.star[used]] = True
     is_ref = (state.ref_weight > 0) & seen
+    has_star = state.own_total > 0  # a reference alone is no measurement
+    star_err = np.where(has_star, 1.0 / np.sqrt(np.maximum(state.total, 1e-300)), np.nan)
+    common, common_err, n_tied = fluxdesign.common_zero(
+        refs, state.star, np.where(seen, star_err, np.nan), obs, options
+    )  # fmt: skip
+    notes: dict[str, Any] = {
+        "gauge": "references" if is_ref.any() or n_tied else "mean of the first calibrations' zero points",
+        "visits_without_field": [
+            int(v) for e, v in enumerate(obs.visits) if n_field and not design.active[first + e * n_field]
+        ],
+        "has_common_field": bool(design.active[n_group:first].any()),
+        "ccds_held": [int(c) for i, c in enumerate(obs.ccds) if not is_ccd[i] and not options.is_simple],
+        "model": ("simple" if options.is_simple else "constrained") + ("Flux" if options.in_flux else "Magnitude"),
+        "is_relative": options.is_relative,
+        **errors.notes(obs.visits, 1000.0, "mmag"),
+    }
+    zero_err, ccd_err = _errors(design, state, n_used / max(n_used.sum(), 1))
+    zero = np.where(design.active[:n_group], value[:n_group] + common, np.nan)
+    zero_err = np.where(design.active[:n_group], np.hypot(zero_err, common_err), np.nan)
+    frame = frame_err = None
+    if options.is_simple:
+        zero, zero_err, frame, frame_err = fluxdesign.by_frame(design, zero, zero_err, obs, used)
+    ref_chi2 = state.ref_weight * state.ref_residual**2
+    return Flux(
+        # a visit without a usable flux has no zero point
+        zero=zero + at_centre + mean, zero_err=zero_err,
+        # a CCD that was not solved keeps offset 0 about the mean of the others
+        ccd=np.where(is_ccd, value[last:] - mean, 0.0), ccd_err=ccd_err, frame=frame, frame_err=frame_err,
+        coefficients=fields, order=order, star=np.where(has_star, state.star + common, np.nan),
+        star_err=np.where(has_star, np.hypot(star_err, common_err), np.nan),
+        residual=np.where(is_free, state.moved - state.star[obs.star], np.nan), is_used=used,
+        reason=_reasons(obs, is_free, used), floor_mag=errors.typical,
+        chi2=float(chi2[used].sum() + ref_chi2[is_ref].sum()),
+        dof=int(used.sum() + is_ref.sum() - design.active.sum() - seen.sum()),
+        n_parameter=int(design.active.sum()), n_iteration=n_iteration, n_ref=n_tied or int(is_ref.sum()), notes=notes,
+    )  # fmt: skip
+
+
+def _reasons(obs: Observations, is_free: Bools, used: Bools) -> npt.NDArray[np.object_]:
     reason = obs.reason.copy()
     reason[(reason == "") & ~is_free] = "no_flux"
     reason[(reason == "") & obs.is_reserved] = "reserved"
     reason[(reason == "") & ~used] = "outlier"
-    notes: dict[str, Any] = {
-        "gauge": "references" if is_ref.any() else "mean of the first calibrations' zero points",
-        "visits_without_field": [
-            int(v) for e, v in enumerate(obs.visits) if n_field and not design.active[first + e * n_field]
-        ],
-        "has_common_field": bool(design.active[n_visit:first].any()),
-        "ccds_held": [int(c) for i, c in enumerate(obs.ccds) if not is_ccd[i]],
-        **errors.notes(obs.visits, 1000.0, "mmag"),
-    }
-    zero_err, ccd_err = _errors(design, state, n_used / max(n_used.sum(), 1))
-    has_star = state.own_total > 0  # a reference alone is no measurement
-    ref_chi2 = state.ref_weight * (state.ref_mag - state.star) ** 2
-    return Flux(
-        # a visit without a usable flux has no zero point
-        zero=np.where(design.active[:n_visit], value[:n_visit] + at_centre + mean, np.nan),
-        zero_err=np.where(design.active[:n_visit], zero_err, np.nan),
-        # a CCD that was not solved keeps offset 0 about the mean of the others
-        ccd=np.where(is_ccd, value[last:] - mean, 0.0), ccd_err=ccd_err,
-        coefficients=fields, order=order, star=np.where(has_star, state.star, np.nan),
-        star_err=np.where(has_star, 1.0 / np.sqrt(np.maximum(state.total, 1e-300)), np.nan),
-        residual=np.where(is_free, state.residual, np.nan), is_used=used, reason=reason, floor_mag=errors.typical,
-        chi2=float(chi2[used].sum() + ref_chi2[is_ref].sum()),
-        dof=int(used.sum() + is_ref.sum() - design.active.sum() - seen.sum()),
-        n_parameter=int(design.active.sum()), n_iteration=n_iteration, n_ref=int(is_ref.sum()), notes=notes,
-    )  # fmt: skip
+    return reason
 
 
-def _errors(design: _Design, state: _State, share: Floats) -> tuple[Floats, Floats]:
-    """One sigma (n_visit,), (n_ccd,) of zero points at the optical centre and of CCD offsets about their mean."""
+def _errors(design: Design, state: _State, share: Floats) -> tuple[Floats, Floats]:
+    """One sigma (n_group,), (n_ccd,) of zero points at the optical centre and of CCD offsets about their mean."""
+    n_ccd = design.model.n_ccd
     if state.solved is None:
-        return np.zeros(design.model.n_visit), np.zeros(design.model.n_ccd)
+        return np.zeros(design.n_group), np.zeros(n_ccd)
+    if design.group_ccd[0] >= 0:  # of thousands of frames: nothing else is shared, so that each has its own error
+        return np.sqrt(state.solved.variance()[: design.n_group]), np.zeros(n_ccd)
     zero, ccd = (np.sqrt(np.einsum("ij,ij->j", a, state.solved.solve(a))) for a in design.model.told(share))
-    return zero, np.where(design.active[-design.model.n_ccd :], ccd, 0.0)
-
-
-def _fields(design: _Design, value: Floats, n_visit: int, order: int, options: Options) -> Floats:
-    """(n_visit, n_terms(order)) coefficients of the common field plus each visit's own."""
-    n_field = design.model.n_field
-    first = n_visit + design.model.n_common
-    common = basis.square(options.order, np.concatenate([[0.0], value[n_visit:first]]))
-    out = np.zeros((n_visit, basis.n_terms(order)))
-    for e in range(n_visit):
-        own = basis.square(
-            options.visit_order,
-            np.concatenate([[0.0], value[first + e * n_field : first + (e + 1) * n_field]]),
-        )
-        whole = np.zeros((order + 1, order + 1))
-        whole[: common.shape[0], : common.shape[0]] += common
-        whole[: own.shape[0], : own.shape[0]] += own
-        out[e] = basis.flat(whole)
-    return out
+    return zero, np.where(design.active[-n_ccd:], ccd, 0.0)

@@ -190,7 +190,7 @@ def solved(
         ccd = where.camera.ccds[int(row["ccd"])]
         seen = mine.get((e, c), none)
         k, kf = seen[position.is_used[seen]], seen[flux.is_used[seen]]
-        zero, err = flux.zero[e] + flux.ccd[c], np.hypot(flux.zero_err[e], flux.ccd_err[c])
+        zero, err = flux.scale(e, c)
         out.append(
             Solved(
                 visit=int(row["visit"]), ccd=ccd, pointing=int(row["pointing"]),
@@ -199,8 +199,9 @@ def solved(
                 wcs=wcs(where, position, e, ccd, position.ccd_terms[c], turbulence(position, e, c)),
                 polynomial=flux_polynomial(where, flux, e, ccd), rotated=flux_polynomial(where, flux, e, ccd, True),
                 mag0_e=float(10.0 ** (0.4 * zero)), mag0_e_err=float(10.0 ** (0.4 * zero) * 0.4 * np.log(10.0) * err),
-                visit_mag=float(flux.zero[e]), ccd_mag=float(flux.ccd[c]), area_deg2=float(areas[e]), n_star=k.size,
-                rms_mas=_rms(position.residual[k].ravel()), n_star_flux=kf.size, rms_mag=_rms(flux.residual[kf]),
+                visit_mag=float(flux.zero[e]), ccd_mag=zero - float(flux.zero[e]), area_deg2=float(areas[e]),
+                n_star=k.size, rms_mas=_rms(position.residual[k].ravel()), n_star_flux=kf.size,
+                rms_mag=_rms(flux.residual[kf]),
             )
         )  # fmt: skip
     return out

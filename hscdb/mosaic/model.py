@@ -184,6 +184,7 @@ class Flux:
     ccd, ccd_err   : (n_ccd,) [mag], weighted mean 0.
     coefficients   : (n_visit, n_terms(order)) Chebyshev coefficients of P in u/scale, v/scale; P(0, 0) = 0.
     star, star_err : (n_star,) [mag], NaN if not observed; residual (n_obs,) [mag] detection minus star.
+    frame, frame_err : (n_visit, n_ccd) offset of each frame in place of its CCD's, and the error of zero + frame.
     """
 
     zero: Floats
@@ -204,3 +205,11 @@ class Flux:
     n_iteration: int
     n_ref: int
     notes: dict[str, object] = field(default_factory=dict)
+    frame: Floats | None = None
+    frame_err: Floats | None = None
+
+    def scale(self, visit: int, ccd: int) -> tuple[float, float]:
+        """Zero point of a frame at the optical centre and its one sigma [mag], by indices."""
+        if self.frame is not None and self.frame_err is not None:
+            return float(self.zero[visit] + self.frame[visit, ccd]), float(self.frame_err[visit, ccd])
+        return float(self.zero[visit] + self.ccd[ccd]), float(np.hypot(self.zero_err[visit], self.ccd_err[ccd]))

@@ -1,13 +1,16 @@
-"""Rows of wcs_solution and flux_scale, and the cards of fcr files, from the solved frames."""
+"""Rows of wcs_solution and flux_scale, and the cards of mosaic's and jointcal's files, from the solved frames."""
 
 from typing import Any
 
 import numpy as np
 
 from hscdb.mosaic import basis
-from hscdb.mosaic.frames import Solved
+from hscdb.mosaic.frames import FluxPolynomial, Solved
 from hscdb.mosaic.rows import Rows, build
 from hscdb.sky import sphere
+
+Card = tuple[str, Any, str]
+NJY_MAG0 = 3631e9  # nJy of AB magnitude 0
 
 
 def _judged(statuses: list[str], is_accepted: bool) -> list[str]:
@@ -53,33 +56,65 @@ def flux_rows(key: dict[str, int], tract: int, solved: list[Solved], is_accepted
     )  # fmt: skip
 
 
-def fcr_cards(one: Solved) -> list[tuple[str, Any, str]]:
+def files(one: Solved, wcs: list[Card], is_jointcal: bool, is_absolute: bool) -> list[tuple[str, list[Card]]]:
+    """(dataset, cards) of the files of a frame; a frame without a flux scale has none of it.
+
+    wcs : cards of its WCS; is_jointcal: jointcal's files, too; is_absolute: stars are tied to reference magnitudes.
+    """
+    has_scale = np.isfinite(one.mag0_e)
+    out = [("wcs", wcs)] + ([("fcr", fcr_cards(one, is_absolute))] if has_scale else [])
+    if is_jointcal:
+        out.append(("jointcal_wcs", wcs))
+        out += [("jointcal_photoCalib", photo_calib_cards(one, is_absolute))] if has_scale else []
+    return out
+
+
+def fcr_cards(one: Solved, is_absolute: bool) -> list[Card]:
     """Cards of an fcr file as hscPipe's mosaic wrote them: C_p_q in mag/pix^(p+q) of the rotated pixel frame.
 
     FLUXMAG0ERR is the error of the zero point; hscPipe stored the scatter of its stars there.
     """
-    field = one.rotated
+    return [*_polynomial_cards(one.rotated, is_absolute, "of the rotated frame"), *_scale_cards(one)]
+
+
+def photo_calib_cards(one: Solved, is_absolute: bool) -> list[Card]:
+    """Cards of a jointcal_photoCalib file: nJy per count at the optical centre, the field over the image's own pixels.
+
+    nJy = counts CALMEAN 10^(-0.4 P(x, y)) J(x, y).
+    """
+    mean = NJY_MAG0 / one.mag0_e
+    return [
+        ("CALMEAN", mean, "[nJy/electron] mean calibration"),
+        ("CALERR", mean * one.mag0_e_err / one.mag0_e, "[nJy/electron] one sigma of CALMEAN"),
+        *_polynomial_cards(one.polynomial, is_absolute, "of the image"),
+        *_scale_cards(one),
+    ]
+
+
+def _polynomial_cards(field: FluxPolynomial, is_absolute: bool, frame: str) -> list[Card]:
     power = basis.square(field.order, field.poly_mag)
-    cards: list[tuple[str, Any, str]] = [
+    return [
         ("ORDER", field.order, "order of the polynomial"),
-        ("ABSOLUTE", True, "tied to reference magnitudes"),
+        ("ABSOLUTE", is_absolute, "tied to reference magnitudes star by star"),
         ("CHEBYSHEV", False, "plain powers"),
         ("NCOEFF", basis.n_terms(field.order), "number of coefficients"),
         ("U_MAX", 1.0, "[pix] scale of x + X0"),
         ("V_MAX", 1.0, "[pix] scale of y + Y0"),
-        ("X0", field.x0, "[pix] added to x of the rotated frame"),
-        ("Y0", field.y0, "[pix] added to y of the rotated frame"),
+        ("X0", field.x0, f"[pix] added to x {frame}"),
+        ("Y0", field.y0, f"[pix] added to y {frame}"),
+        *(
+            (f"C_{p}_{q}", float(power[p, q]), f"[mag/pix^{p + q}]")
+            for p in range(field.order + 1)
+            for q in range(field.order + 1 - p)
+        ),
     ]
-    cards += [
-        (f"C_{p}_{q}", float(power[p, q]), f"[mag/pix^{p + q}]")
-        for p in range(field.order + 1)
-        for q in range(field.order + 1 - p)
-    ]
-    cards += [
+
+
+def _scale_cards(one: Solved) -> list[Card]:
+    return [
         ("FLUXMAG0", one.mag0_e, "[electron] counts of an AB magnitude of 0"),
         ("FLUXMAG0ERR", one.mag0_e_err, "[electron] one sigma of FLUXMAG0"),
         ("JACOBIAN", True, "multiply by pixel area / JACAREA"),
         ("JACAREA", one.area_deg2, "[deg2] pixel area at the optical centre"),
         ("STATUS", one.flux_status, "solved or extrapolated"),
     ]
-    return cards

@@ -10,9 +10,8 @@ from hscdb.camera.color import color_term
 from hscdb.db import copy
 from hscdb.db.queries import query
 from hscdb.errors import InputError
-from hscdb.fits import header, plain
-from hscdb.mosaic import flux, frames, gather, prepare, products, rows, solve
-from hscdb.mosaic.places import Options
+from hscdb.fits import header, plain, product
+from hscdb.mosaic import frames, gather, models, prepare, products, rows, solve
 from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, stage
 
@@ -33,20 +32,49 @@ _N_SOLVED = 3  # detections a frame must have in the fit to count as solved, els
 class Config:
     """Settings of mosaic."""
 
+    model: str = setting(
+        "mosaic", "mosaic: rigid CCDs, a flux field common to all visits; jointcal: affine CCDs, a flux field of each "
+        "visit; both make one WCS and flux scale per frame", choices=models.MODELS,
+    )  # fmt: skip
+    astrometry_model: str = setting(
+        "", "constrained (empty, too): a polynomial per visit, a map per CCD; simple: a polynomial per frame",
+        was="astrometryModel", choices=models.POSITIONS,
+    )  # fmt: skip
+    photometry_model: str = setting(
+        "", "constrained (Magnitude if empty): fields and CCD offsets; simple: one scale per frame; Magnitude or Flux "
+        "is what is brought together", was="photometryModel", choices=models.FLUXES,
+    )  # fmt: skip
+    simple_order: int = setting(
+        3, "total degree of each frame's polynomial, if astrometry_model is simple", was="astrometrySimpleOrder"
+    )
+    jointcal_folder: str = setting(
+        "tract", "jointcal_ files lie in jointcal-results/TRACT (hscPipe 7) or in jointcal-results/FILTER/TRACT",
+        choices=("tract", "filter"),
+    )  # fmt: skip
     astrometry_order: int | None = setting(
         None, "total degree of each visit's astrometric polynomial; None: chosen by the reserved stars",
-        was="fittingOrder",
+        was="fittingOrder, astrometryVisitOrder",
     )  # fmt: skip
-    flux_order: int = setting(7, "total degree of the flux field common to all visits", was="fluxFitOrder")
-    flux_visit_order: int = setting(2, "total degree of each visit's own flux field", was="commonFluxCorr")
+    flux_order: int | None = setting(
+        None, "total degree of the flux field common to all visits; None: 7 of mosaic, 0 (no field) of jointcal",
+        was="fluxFitOrder",
+    )  # fmt: skip
+    flux_visit_order: int | None = setting(
+        None, "total degree of each visit's own flux field; None: 2 of mosaic, 7 of jointcal",
+        was="commonFluxCorr, photometryVisitOrder",
+    )  # fmt: skip
+    flux_absolute: bool = setting(
+        True, "tie magnitudes star by star to the references; false: only one number for all is theirs",
+        was="fluxFitAbsolute",
+    )  # fmt: skip
     flux: str = setting(
         "", "flux that is tied together: psf, gauss, kron, aper_3_0 ...; empty: that of the first calibration",
         choices=_FLUXES,
     )  # fmt: skip
     solve_ccd: bool = setting(True, "solve shift and turn of each CCD", was="solveCcd, allowRotation")
-    ccd_order: int = setting(
-        0, "0: CCDs move and turn; 1: they are affine maps; 2 to 5: polynomials of that degree, with learned priors",
-        was="astrometryChipOrder",
+    ccd_order: int | None = setting(
+        None, "0: CCDs move and turn; 1: they are affine maps; 2 to 5: polynomials of that degree, with learned "
+        "priors; None: 0 of mosaic, 1 of jointcal", was="astrometryChipOrder",
     )  # fmt: skip
     ccd_epochs: tuple[str, ...] = setting(
         (), "dates (2016-09-01) on which CCDs were moved or changed: each has terms of its own in between"
@@ -55,10 +83,12 @@ class Config:
         True, "take turbulence, and bends inside the CCDs, off the model if stars become better by it"
     )
     solve_flux_ccd: bool = setting(True, "solve one flux offset per CCD", was="fluxFitSolveCcd")
-    use_references: bool = setting(True, "tie positions and magnitudes to reference stars", was="fluxFitAbsolute")
+    use_references: bool = setting(True, "tie positions and magnitudes to reference stars")
     use_ambiguous: bool = setting(False, "fit stars with another detection within the match radius too")
     n_shared_min: int = setting(2, "stars a visit must share with the others", was="minNumMatch")
-    clip_sigma: float = setting(5.0, "residuals beyond this are outliers", unit="sigma")
+    clip_sigma: float = setting(
+        5.0, "residuals beyond this are outliers", unit="sigma", was="outlierRejectSigma"
+    )
     n_iteration_max: int = setting(20, "largest number of passes of each fit")
     position_floor_mas: float | None = setting(
         None, "error floor of a centroid per axis; None: measured from the residuals", unit="mas"
@@ -87,11 +117,11 @@ class Config:
 )  # fmt: skip
 def run(work: Work, config: Config) -> Funnel:
     """Solve WCS and flux scale of all visits of a tract and filter together (hscPipe: mosaic.py)."""
-    prepare.check(config.astrometry_order, config.flux_order, config.flux_visit_order, config.ccd_order)
+    chosen = models.settings(config)
     given, found = read(work, config)
-    result = solve.solve(work.camera, given, settings(config))
+    result = solve.solve(work.camera, given, chosen)
     _warn(found.left_out, result)
-    n_solved = write(work, given, found, result)
+    n_solved = write(work, config, given, found, result)
     obs = given.obs
     return {
         "n_visit": found.n_visit, "n_visit_solved": int(obs.visits.size), "n_frame": len(given.frames),
@@ -135,7 +165,7 @@ def read(work: Work, config: Config) -> tuple[solve.Given, Found]:
     return given, Found(seen["source_id"].copy(), int(np.unique(all_frames["visit"]).size), left_out)
 
 
-def write(work: Work, given: solve.Given, found: Found, result: solve.Result) -> int:
+def write(work: Work, config: Config, given: solve.Given, found: Found, result: solve.Result) -> int:
     """Rows and files of a solution; returns the number of frames that were solved themselves."""
     key = {"run_id": work.run_id, "task_id": work.task_id}
     unit, obs, position, scale = _unit(work), given.obs, result.position, result.scale
@@ -152,7 +182,7 @@ def write(work: Work, given: solve.Given, found: Found, result: solve.Result) ->
         ("star_residual", rows.residuals(key, found.source_id, obs, result)),
     ):
         copy.write(work.connection, table, array)
-    return _write_frames(work, key, given, result)
+    return _write_frames(work, config, key, given, result)
 
 
 def _unit(work: Work) -> dict[str, Any]:
@@ -178,23 +208,6 @@ def _warn(left_out: dict[str, str], result: solve.Result) -> None:
             )  # fmt: skip
 
 
-def settings(config: Config) -> solve.Settings:
-    """Settings of the fits."""
-    position = Options(
-        solve_ccd=config.solve_ccd, ccd_order=config.ccd_order, n_iteration_max=config.n_iteration_max,
-        clip_sigma=config.clip_sigma,
-        ref_floor_mas=config.ref_position_floor_mas, floor_mas=config.position_floor_mas,
-        ccd_prior_pix=config.ccd_prior_pix,
-    )  # fmt: skip
-    scale = flux.Options(
-        order=config.flux_order, visit_order=config.flux_visit_order, solve_ccd=config.solve_flux_ccd,
-        n_iteration_max=config.n_iteration_max, clip_sigma=config.clip_sigma,
-        ref_floor_mag=config.ref_magnitude_floor_mag, floor_mag=config.magnitude_floor_mag,
-        field_prior_mag=config.field_prior_mag, ccd_prior_mag=config.field_prior_mag,
-    )  # fmt: skip
-    return solve.Settings(config.astrometry_order, position, scale, config.solve_turbulence)
-
-
 def _references(
     work: Work, config: Config, unit: dict[str, Any]
 ) -> tuple[Any, dict[int, tuple[float, float]]]:
@@ -218,21 +231,28 @@ def _references(
     return best, {}
 
 
-def _write_frames(work: Work, key: dict[str, int], given: solve.Given, result: solve.Result) -> int:
-    """wcs_solution and flux_scale rows and wcs-, fcr- files of every frame; returns how many were solved themselves."""
+def _write_frames(
+    work: Work, config: Config, key: dict[str, int], given: solve.Given, result: solve.Result
+) -> int:
+    """wcs_solution and flux_scale rows and files of every frame; returns how many were solved themselves.
+
+    Files are wcs- and fcr-, and of model jointcal jointcal_wcs- and jointcal_photoCalib-, too.
+    """
     solved = frames.solved(
         result.where, given.frames, given.obs, result.position, result.scale, result.areas, _N_SOLVED
     )
     tract, verdict = work.unit["tract"], result.verdict
+    is_absolute = config.flux_absolute and result.scale.n_ref > 0
     copy.write(work.connection, "wcs_solution", products.wcs_rows(key, tract, solved, verdict.is_position_better))
     scaled = [one for one in solved if np.isfinite(one.mag0_e)]
     copy.write(work.connection, "flux_scale", products.flux_rows(key, tract, scaled, verdict.is_mag_better))
     for one in solved:
         ids = {"visit": one.visit, "ccd": one.ccd.ccd, "tract": tract, "filter": work.unit["filter"],
                "pointing": one.pointing}  # fmt: skip
-        with work.files.writing("wcs", **ids) as path:
-            plain.write(path, header.wcs_cards(one.wcs, one.ccd.width, one.ccd.height))
-        if np.isfinite(one.mag0_e):
-            with work.files.writing("fcr", **ids) as path:
-                plain.write(path, products.fcr_cards(one))
+        wcs_cards = header.wcs_cards(one.wcs, one.ccd.width, one.ccd.height)
+        for dataset, cards in products.files(one, wcs_cards, config.model == "jointcal", is_absolute):
+            by_filter = dataset.startswith("jointcal") and config.jointcal_folder == "filter"
+            place = {"path": product.path(f"{dataset}_by_filter", **ids)} if by_filter else {}
+            with work.files.writing(dataset, **place, **ids) as path:
+                plain.write(path, cards)
     return sum(one.status == "solved" for one in solved)

@@ -1,0 +1,59 @@
+"""What the words `mosaic` and `jointcal` stand for: one engine, two parameterisations.
+
+mosaic   : CCDs shift and turn; a flux field of degree 7 common to all visits, one of degree 2 of each.
+jointcal : constrainedAstrometry, CCDs are affine maps; constrainedMagnitude, a constant per CCD and a field of degree 7
+           of each visit, none in common. `simple` models have one polynomial, or one scale, per frame instead.
+
+Orders that are set hold in both. Source: lsst/jointcal's defaults (astrometryChipOrder 1, photometryVisitOrder 7).
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hscdb.mosaic import fluxdesign, prepare, solve
+from hscdb.mosaic.places import Options
+
+if TYPE_CHECKING:
+    from hscdb.mosaic.stage import Config
+
+MODELS = ("mosaic", "jointcal")
+POSITIONS = ("", "constrained", "simple")
+FLUXES = ("", "constrainedMagnitude", "constrainedFlux", "simpleMagnitude", "simpleFlux")
+
+
+@dataclass(frozen=True)
+class _Orders:
+    """Degrees of the CCDs' maps, of the common flux field and of the visits' own."""
+
+    ccd: int
+    flux: int
+    flux_visit: int
+
+
+_DEFAULTS = {"mosaic": _Orders(0, 7, 2), "jointcal": _Orders(1, 0, 7)}
+
+
+def settings(config: "Config") -> solve.Settings:
+    """Settings of the fits. ConfigError `bad_setting` for orders out of range."""
+    own = _DEFAULTS[config.model]
+    ccd = own.ccd if config.ccd_order is None else config.ccd_order
+    field = own.flux if config.flux_order is None else config.flux_order
+    visit_field = own.flux_visit if config.flux_visit_order is None else config.flux_visit_order
+    prepare.check(config.astrometry_order, field, visit_field, ccd, config.simple_order)
+    position = Options(
+        solve_ccd=config.solve_ccd, ccd_order=ccd, n_iteration_max=config.n_iteration_max,
+        clip_sigma=config.clip_sigma, ref_floor_mas=config.ref_position_floor_mas,
+        floor_mas=config.position_floor_mas, ccd_prior_pix=config.ccd_prior_pix,
+    )  # fmt: skip
+    scale = fluxdesign.Options(
+        order=field, visit_order=visit_field, solve_ccd=config.solve_flux_ccd,
+        n_iteration_max=config.n_iteration_max, clip_sigma=config.clip_sigma,
+        ref_floor_mag=config.ref_magnitude_floor_mag, floor_mag=config.magnitude_floor_mag,
+        field_prior_mag=config.field_prior_mag, ccd_prior_mag=config.field_prior_mag,
+        is_simple=config.photometry_model.startswith("simple"), in_flux=config.photometry_model.endswith("Flux"),
+        is_relative=not config.flux_absolute,
+    )  # fmt: skip
+    return solve.Settings(
+        config.astrometry_order, position, scale, config.solve_turbulence,
+        config.simple_order if config.astrometry_model == "simple" else None,
+    )  # fmt: skip

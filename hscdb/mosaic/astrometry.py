@@ -219,7 +219,11 @@ def _step(
     if system is None:
         system = krylov.Iterated(state, weight, use, ref_weight, ridge, active)
     if isinstance(system, krylov.Iterated):
-        return system.step(g, pull, state, weight, use, ref_weight), system
+        step = system.step(g, pull, state, weight, use, ref_weight)
+        if group is not None:
+            loose = unknowns.loose(obs, state.options)
+            system.hold_ccds(prior.learned_of_ccds(step - pull, system.variance(), ridge, loose, group, active))
+        return step, system
     return system.step(g, pull), system
 
 

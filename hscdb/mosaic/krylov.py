@@ -22,7 +22,7 @@ from numba import njit
 from scipy.linalg import LinAlgError, blas, cho_factor, cho_solve
 
 from hscdb.errors import DataError
-from hscdb.mosaic import basis, ccdterms
+from hscdb.mosaic import basis, ccdterms, turns
 from hscdb.mosaic.basis import fill
 from hscdb.mosaic.model import Bools, Floats
 from hscdb.mosaic.places import State
@@ -155,17 +155,6 @@ def _sample(start, chosen, visit, ccd, x, y, order, n_visit, n_ccd, plate, lever
                 rows[row, j] /= root
 
 
-def _common_turns(state: State) -> Floats:
-    """(n_star, 2) cos and sin of the angle from each star's east to the direction common to the field."""
-    s = state.star
-    center = s.mean(axis=0) / np.linalg.norm(s.mean(axis=0))
-    east = np.array([-center[1], center[0], 0.0])
-    east = east / max(float(np.linalg.norm(east)), 1e-12)
-    moved = east - ((s @ east) / (1.0 + s @ center))[:, None] * (s + center)  # along the great circle from the center
-    cos, sin = (np.einsum("ij,ij->i", moved, axis) for axis in state.local_axes())
-    return np.stack([cos, sin], axis=1) / np.hypot(cos, sin)[:, None]
-
-
 class Iterated:
     """The reduced equations with priors, to be solved by steps; as schur.System for models too large for that.
 
@@ -177,8 +166,8 @@ class Iterated:
         obs, n_c = state.obs, basis.n_terms(state.options.order)
         n_visit, n_ccd, n_k = obs.visits.size, obs.ccds.size, state.ccd_terms.shape[1]
         self.shape = (n_visit, 2, n_c)
-        common = _common_turns(state)
-        self.cos_sin = _visit_turns(state, use, common)
+        common = turns.of_stars(state)
+        self.cos_sin = turns.of_visits(state, use, common)
         step = max(1, obs.stars.size // _N_SAMPLE)
         chosen = np.arange(step // 2, obs.stars.size, step)
         a, c = np.zeros((n_visit, n_c, n_c)), np.zeros((n_k * n_ccd, n_k * n_ccd))
@@ -199,6 +188,7 @@ class Iterated:
         """Both Choleskys, of the unknowns that are active; `times`: stars that each of the sample stands for."""
         n_visit, _, n_c = self.shape
         n, m = n_visit * n_c, len(c)
+        self.n_ccd_terms = m
         visits = -g[:n, :n]
         for e in range(n_visit):
             own = slice(e * n_c, (e + 1) * n_c)
@@ -216,25 +206,35 @@ class Iterated:
         block = block[np.ix_(self.ccds, self.ccds)] * times + np.diag(self.ridge[2 * n :][self.ccds])
         for cross in self.cross:
             block = block - cross.T @ self._solve_visits(cross)
-        self.ccd_factor, self.ccd_scale = _cholesky(0.5 * (block + block.T))
+        self.block = 0.5 * (block + block.T)
+        self.ccd_factor, self.ccd_scale = _cholesky(self.block)
+
+    def hold_ccds(self, ridge: Floats) -> None:
+        """Other priors (n,) of the CCDs' terms from now on."""
+        n = self.ridge.size - self.n_ccd_terms
+        self.block[np.diag_indices_from(self.block)] += (ridge - self.ridge)[n:][self.ccds]
+        self.ccd_factor, self.ccd_scale = _cholesky(self.block)
+        self.ridge = ridge
 
     def _solve_visits(self, right: Floats) -> Floats:
         return np.asarray(cho_solve(self.factor, right * self.scale[:, None]) * self.scale[:, None])
 
-    def _near(self, r: Floats) -> Floats:
-        """M^-1 r."""
+    def near(self, r: Floats) -> Floats:
+        """M^-1 r of r (n, m)."""
         n_visit, _, n_c = self.shape
-        n, own = n_visit * n_c, r[: 2 * n_visit * n_c].reshape(self.shape)
-        cos, sin = self.cos_sin[0][:, None], self.cos_sin[1][:, None]
-        right = np.stack([(cos * own[:, 0] - sin * own[:, 1]).ravel(), (sin * own[:, 0] + cos * own[:, 1]).ravel()])
-        both = self._solve_visits(right[:, self.visits].T)
-        left = r[2 * n :][self.ccds] - sum(x.T @ both[:, i] for i, x in enumerate(self.cross))
-        ccds = cho_solve(self.ccd_factor, left * self.ccd_scale) * self.ccd_scale if self.ccds.size else left
-        both = both - self._solve_visits(np.stack([x @ ccds for x in self.cross], axis=1))
-        turned, out = np.zeros((2, n)), np.zeros(r.size)
-        turned[:, self.visits] = both.T
-        east, north = turned.reshape(2, n_visit, n_c)
-        out[: 2 * n] = np.stack([cos * east + sin * north, cos * north - sin * east], axis=1).ravel()
+        n, m = n_visit * n_c, r.shape[1]
+        own = r[: 2 * n].reshape(n_visit, 2, n_c, m)
+        cos, sin = (a[:, None, None] for a in self.cos_sin)
+        east, north = cos * own[:, 0] - sin * own[:, 1], sin * own[:, 0] + cos * own[:, 1]
+        both = [self._solve_visits(a.reshape(n, m)[self.visits]) for a in (east, north)]
+        ccds = r[2 * n :][self.ccds] - sum(x.T @ a for x, a in zip(self.cross, both, strict=True))
+        if self.ccds.size:
+            ccds = cho_solve(self.ccd_factor, ccds * self.ccd_scale[:, None]) * self.ccd_scale[:, None]
+        turned, out = np.zeros((2, n, m)), np.zeros(r.shape)
+        for axis, (x, a) in enumerate(zip(self.cross, both, strict=True)):
+            turned[axis, self.visits] = a - self._solve_visits(x @ ccds)
+        east, north = turned.reshape(2, n_visit, n_c, m)
+        out[: 2 * n] = np.stack([cos * east + sin * north, cos * north - sin * east], axis=1).reshape(-1, m)
         out[2 * n + self.ccds] = ccds
         return out
 
@@ -243,7 +243,7 @@ class Iterated:
     ) -> Floats:
         """(n,) change of the unknowns, as schur.System.step, for the matrix of the present weights."""
         answer, left = np.zeros(g.size), np.where(self.active, self.ridge * pull - g, 0.0)
-        along = z = self._near(left)
+        along = z = self.near(left[:, None])[:, 0]
         size = float(left @ z)
         first, n_step = size, 0
         while size > _TOLERANCE**2 * first and n_step < _N_STEP:
@@ -252,7 +252,7 @@ class Iterated:
             h[~self.active] = 0.0
             length = size / float(along @ h)
             answer, left = answer + length * along, left - length * h
-            z = self._near(left)
+            z = self.near(left[:, None])[:, 0]
             before, size = size, float(left @ z)
             along = z + size / before * along
         self.is_slow = n_step > _N_SLOW
@@ -265,16 +265,6 @@ class Iterated:
             inverse = cho_solve(self.ccd_factor, np.eye(self.ccds.size))
             out[2 * self.shape[0] * self.shape[2] + self.ccds] = np.diag(inverse) * self.ccd_scale**2
         return out
-
-
-def _visit_turns(state: State, use: Floats, common: Floats) -> tuple[Floats, Floats]:
-    """cos and sin (n_visit,) of the angle from each visit's xi to the direction common to the field."""
-    obs, t, n = state.obs, state.turn, state.obs.visits.size
-    c, s = common[obs.star].T
-    cos = np.bincount(obs.visit, use * (c * (t[:, 0, 0] + t[:, 1, 1]) + s * (t[:, 1, 0] - t[:, 0, 1])), n)
-    sin = np.bincount(obs.visit, use * (c * (t[:, 1, 0] - t[:, 0, 1]) - s * (t[:, 0, 0] + t[:, 1, 1])), n)
-    length = np.maximum(np.hypot(cos, sin), 1e-300)
-    return np.where(cos == 0.0, 1.0, cos / length), sin / length
 
 
 def _cholesky(matrix: Floats) -> tuple[tuple[Floats, bool], Floats]:

@@ -74,13 +74,18 @@ def start(
         design = basis.matrix(options.order, x[k] / geometry.scale_pix, y[k] / geometry.scale_pix)
         depth = place[k] @ centre[e]
         wanted = np.degrees(np.stack([place[k] @ east[e], place[k] @ north[e]]) / depth)
-        weight = np.ones(k.size)
+        # what a frame's first WCS is off by, all its detections share: it counts as much as its corners
+        own = np.ones(k.size)
+        stars = k < obs.x.size
+        n_frame = np.bincount(obs.ccd[k[stars]], minlength=obs.ccds.size)
+        own[stars] = np.minimum(1.0, 4.0 / n_frame[obs.ccd[k[stars]]])
+        weight = own
         for _ in range(4):
             normal = (design * weight[:, None]).T @ design / (0.05 / 3600.0) ** 2 + np.diag(prior**-2.0)
             out[e] = np.linalg.solve(normal, (design * weight[:, None]).T @ wanted.T / (0.05 / 3600.0) ** 2).T
             miss = np.hypot(*(wanted - out[e] @ design.T))
             sigma = 1.4826 * np.median(miss[weight > 0]) / 1.1774 if (weight > 0).any() else 0.0
-            weight = (miss <= max(4.0 * sigma, 1e-3 / 3600.0)).astype(np.float64)
+            weight = own * (miss <= max(4.0 * sigma, 1e-3 / 3600.0))
     return out
 
 

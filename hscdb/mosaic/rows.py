@@ -50,10 +50,13 @@ def visits(key: dict[str, int], where: Plane, obs: Observations, position: Astro
     """Rows of mosaic_visit."""
     n, n_star = obs.visits.size, obs.stars.size
     east, north = (_rms(obs.star, obs.visit, position.residual[:, i], position.is_used, n_star, n) for i in range(2))
+    has_err = len(position.coefficients_err) > 0
     return build(
         n, **key, visit=obs.visits, crval1_deg=position.crval[:, 0], crval2_deg=position.crval[:, 1],
         origin_x_pix=where.origin[0], origin_y_pix=where.origin[1], field_scale_pix=where.scale_pix,
         astrometry_order=position.order, xi_deg=position.coefficients[:, 0], eta_deg=position.coefficients[:, 1],
+        xi_deg_err=position.coefficients_err[:, 0] if has_err else None,
+        eta_deg_err=position.coefficients_err[:, 1] if has_err else None,
         zero_point_mag=flux.zero, zero_point_mag_err=flux.zero_err, flux_scale_pix=where.flux_scale_pix,
         photometry_order=flux.order, poly_mag=flux.coefficients,
         n_obs=np.bincount(obs.visit[position.is_used], minlength=n), rms_ra_mas=east, rms_dec_mas=north,

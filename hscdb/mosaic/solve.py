@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from hscdb.camera.model import Camera
 from hscdb.errors import DataError
-from hscdb.mosaic import astrometry, basis, ccdmap, flux, frames, geometry, judge, prepare, turbulence
+from hscdb.mosaic import astrometry, basis, ccdmap, flux, frames, geometry, judge, prepare, spread, turbulence, unknowns
 from hscdb.mosaic.model import Anchors, Astrometry, Floats, Flux, Geometry, Observations, References
-from hscdb.mosaic.places import Options
+from hscdb.mosaic.places import Options, State
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +20,7 @@ ORDER = 5  # of the visits' polynomials where nothing tells a better one
 _ORDERS = (1, 2, 3, 5, 7, 9)  # even orders add little where the optics have an axis
 _GAIN = 0.003  # part of their scatter by which reserved stars must become better for a higher order
 _N_JUDGE = 10  # reserved stars needed to choose
+_N_AGAIN = 500_000  # detections up to which orders are tried again with the air taken off
 _N_TRIED = 100_000  # detections on which orders are tried: 1 000 in each of 100 visits, for 20 to 55 terms
 
 
@@ -110,20 +111,61 @@ def solve(camera: Camera, given: Given, settings: Settings) -> Result:
 def _position(obs: Observations, refs: References, sky: _Sky, settings: Settings, half: Floats) -> Astrometry:
     """The joint fit of positions, with what is taken off the model if reserved stars become better by it."""
     order, told, plain = _order(obs, refs, sky, settings)
-    options = replace(settings.position, order=order)
 
-    def fit(field: Floats | None, previous: Astrometry | None) -> Astrometry:
-        if field is None and previous is None and plain is not None:
-            return plain
-        return _fit(obs, refs, sky, options, field, previous)
+    def calm(order: int, plain: Astrometry | None) -> Astrometry:
+        def fit(field: Floats | None, previous: Astrometry | None) -> Astrometry:
+            if field is None and previous is None and plain is not None:
+                return plain
+            return _fit(obs, refs, sky, replace(settings.position, order=order), field, previous)
 
-    if settings.solve_turbulence:
         maps, bend = ccdmap.learn(obs, sky.places, sky.crval, order, half)
-        maps_or_none = maps if ccdmap.is_needed(bend) else None
-        solution = turbulence.solve(fit, obs, sky.places, half, sky.place_err, maps_or_none)
-    else:
-        solution = fit(None, None)
+        return turbulence.solve(fit, obs, sky.places, half, sky.place_err, maps if ccdmap.is_needed(bend) else None)
+
+    if not settings.solve_turbulence:
+        solution = plain or _fit(obs, refs, sky, replace(settings.position, order=order), None, None)
+        return replace(solution, notes=solution.notes | {"order": told})
+    solution = calm(order, plain)
+    if settings.order is None and obs.x.size <= _N_AGAIN and turbulence.is_used(solution):
+        solution, again = _lower(solution, calm, lambda one: judge.reserved_rms(obs, one.residual, sky.place_err))
+        told = told | {"reserved_rms_without_air_mas": again}
+    solution = _with_errors(obs, refs, sky, settings.position, half, solution)
     return replace(solution, notes=solution.notes | {"order": told})
+
+
+def _lower(
+    solution: Astrometry, calm: Callable[[int, Astrometry | None], Astrometry], scatter: Callable[[Astrometry], float]
+) -> tuple[Astrometry, dict[str, float]]:
+    """A solution of a lower order if none is lost by it once the air is taken off: high orders follow the air, too,
+    and run wild at the edges. With it: scatter of the reserved stars by order.
+    """
+    best, tried = solution, {str(solution.order): round(scatter(solution), 4)}
+    least = scatter(solution)
+    for order in reversed(_ORDERS[: _ORDERS.index(solution.order)]):
+        try:
+            trial = calm(order, None)
+        except DataError as error:
+            logger.info("order %d is left out: %s", order, error)
+            break
+        tried[str(order)] = round(scatter(trial), 4)
+        if not scatter(trial) <= (1.0 + _GAIN) * least:
+            break
+        best, least = trial, min(least, scatter(trial))
+    return best, tried
+
+
+def _with_errors(
+    obs: Observations, refs: References, sky: _Sky, position: Options, half: Floats, solution: Astrometry
+) -> Astrometry:
+    """The solution with errors that know of the air."""
+    field = solution.turbulence
+    options = replace(position, order=solution.order)
+    state = State(
+        obs, refs, sky.places, sky.crval, sky.mjd, solution.coefficients, options,
+        None if field is None else turbulence.at(field, obs, sky.places),
+    )  # fmt: skip
+    active = unknowns.active(obs, (obs.reason == "") & ~obs.is_reserved, solution.visit_order, options)
+    found = turbulence.still_there(obs, sky.places, half, solution)
+    return spread.errors(state, solution, sky.rotation, active, found)
 
 
 def _fit(

@@ -1,38 +1,25 @@
 """The air's own distortion of each visit: what no low-order polynomial over the mosaic follows.
 
 After the joint fit the residuals of a visit are correlated over an arcminute or so. In its tangent plane each component
-of detection minus star is taken as a Gaussian process with
-
-    covariance(d) = A_e^2 (1 + d / L) exp(-d / L),        noise variance of detection k = given_k + n^2.
-
-L, n and a common A maximise the likelihood of the brightest detections of some visits (Nelder-Mead, both components
-at once); A_e is A scaled by what the visit's residuals have more than noise. The prediction is made on a grid of each
-CCD from the detections on it and within 2 L around (at most 300, the most exact), and a polynomial of total degree 7
-over the CCD goes through it, so that a TAN-SIP WCS holds the field exactly. The joint fit is then made again with the
-field taken off. Reserved stars take no part, and it is kept only if they become better.
+of detection minus star is taken as a Gaussian process (air.py). The polynomial of total degree 7 over a CCD through its
+prediction is the frame's field, so that a TAN-SIP WCS holds it exactly. The joint fit is then made again with the
+fields taken off. Reserved stars take no part, and it is kept only if they become better.
 
 Sources: Bernstein et al. 2017 (PASP 129, 074503), Fortino et al. 2021 (AJ 162, 106), Leget et al. 2021 (A&A 650, A81).
-Size: a 300 x 300 Cholesky per frame, about 3 ms.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from numba import njit
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from hscdb.errors import DataError
-from hscdb.mosaic import basis, judge
+from hscdb.mosaic import air, basis, judge
 from hscdb.mosaic.frames import TURBULENCE_ORDER, by_frame, evaluate
-from hscdb.mosaic.model import Astrometry, Floats, Geometry, Ints, Observations, Turbulence
+from hscdb.mosaic.model import Astrometry, Floats, Geometry, Observations, Turbulence
 
-_N_POINT = 300  # detections that predict a CCD's field
-_N_LIKELY, _N_VISIT = 200, 8  # detections of a visit, and visits, whose likelihood is maximised
-_N_PER_VISIT = 30  # used detections below which a visit's field is not asked for
 _N_ROUND = 2  # of field and joint fit; a third changes the reserved stars by less than 1 %
-_LENGTHS_ARCSEC = (5.0, 2000.0)
-_START_ARCSEC = 90.0
 _N_JUDGE = 10  # reserved stars needed to judge
 _DEG = 3.6e6  # mas per degree
 
@@ -59,7 +46,7 @@ def solve(
     if maps is not None:
         best, maps = _with_maps(fit, obs, geometry, best, maps)
     before = judge.reserved_rms(obs, best.residual, place_err_mas)
-    after, why, used = before, "", None
+    after, why, used, n_round = before, "", None, 0
     for _ in range(_N_ROUND):
         field = measure(obs, geometry, half, best, maps)
         if field is None:
@@ -75,20 +62,41 @@ def solve(
         if not rms < after:
             why = f"reserved stars do not become better ({after:.3f} to {rms:.3f} mas)"
             break
-        best, after, used = trial, rms, field
+        best, after, used, n_round = trial, rms, field, n_round + 1
     if used is None:
         return _noted(best, f"left out: {why}")
     return _noted(
         best,
         {
             "reserved_rms_before_mas": round(before, 4), "reserved_rms_after_mas": round(after, 4),
-            "length_arcsec": round(used.length_pix * geometry.arcsec, 2),
+            "n_round": n_round, "length_arcsec": round(used.length_pix * geometry.arcsec, 2),
             "noise_mas": round(used.noise_mas, 3),
             "amplitude_mas": {
                 str(v): round(float(a), 3) for v, a in zip(obs.visits, used.amplitude_mas, strict=True)
             },
         },
     )  # fmt: skip
+
+
+def is_used(solution: Astrometry) -> bool:
+    """Whether visits' own fields are taken off, not the CCDs' maps alone."""
+    return solution.turbulence is not None and bool((solution.turbulence.amplitude_mas > 0).any())
+
+
+def still_there(obs: Observations, geometry: Geometry, half: Floats, solution: Astrometry) -> air.Air | None:
+    """The air in the detections, and how often its field was taken off; None: nothing but noise."""
+    field, n_round = solution.turbulence, 0
+    if field is not None and is_used(solution):
+        told: Any = solution.notes["turbulence"]
+        n_round, left = told["n_round"], (field.amplitude_mas, field.length_pix, field.noise_mas)
+        target = _target(obs, geometry, solution, None)
+    else:
+        target = _target(obs, geometry, solution, field)
+        found = air.measured(obs, geometry, solution, target)
+        if found is None:
+            return None
+        left = found
+    return air.Air(*air.whole(obs, geometry, solution, target, left), left, n_round, half)
 
 
 def _with_maps(
@@ -132,105 +140,26 @@ def measure(
 ) -> Turbulence | None:
     """The field in the residuals of a solution, whose own field is put back first, on top of the CCDs' maps.
 
-    None: no visit has enough stars, or none has more than noise.
+    None: as of `air`.
     """
+    target = _target(obs, geometry, solution, maps)
+    found = air.measured(obs, geometry, solution, target)
+    if found is None:
+        return None
+    amplitude, length, noise = found
+    coefficients = np.zeros((obs.visits.size, obs.ccds.size, 2, basis.n_terms(TURBULENCE_ORDER)))
+    for e, c, k, to_terms in air.filters(obs, geometry, half, solution, *found):
+        coefficients[e, c] = (to_terms @ target[k]).T / _DEG
+    if maps is not None:
+        coefficients += maps.coefficients
+    return Turbulence(half, coefficients, amplitude, length, noise)
+
+
+def _target(obs: Observations, geometry: Geometry, solution: Astrometry, maps: Turbulence | None) -> Floats:
+    """(n_obs, 2) residuals along xi and eta [mas] with the solution's field put back, without the CCDs' maps."""
     target = solution.plane_residual.copy()
     if solution.turbulence is not None:
         target += at(solution.turbulence, obs, geometry) * _DEG
     if maps is not None:
         target -= at(maps, obs, geometry) * _DEG
-    used = solution.is_used
-    by_visit = {e: np.flatnonzero(used & (obs.visit == e)) for e in range(obs.visits.size)}
-    points = {e: k for e, k in by_visit.items() if k.size >= _N_PER_VISIT}
-    if not points:
-        return None
-    place = np.stack([geometry.u, geometry.v], axis=1)
-    given = solution.given_variance
-    bounds = np.array(_LENGTHS_ARCSEC) / geometry.arcsec
-    amplitude2, length, noise2 = _likely(points, place, target, given, bounds, _START_ARCSEC / geometry.arcsec)
-    # of the most exact detections: of all, the photons of the faint would drown it
-    best = {e: k[np.argsort(given[k], kind="stable")[:_N_LIKELY]] for e, k in points.items()}
-    excess = {e: max(float(np.median(target[k] ** 2) / 0.4549 - np.median(given[k]) - noise2), 0.0)
-              for e, k in best.items()}  # fmt: skip
-    if not any(excess.values()):
-        return None
-    common = float(np.median(list(excess.values())))
-    coefficients = np.zeros((obs.visits.size, obs.ccds.size, 2, basis.n_terms(TURBULENCE_ORDER)))
-    amplitude = np.zeros(obs.visits.size)
-    grid, inverse = _grid()
-    for e, c in by_frame(obs):
-        if e not in points:
-            continue
-        # never more than twice what the visit has beyond noise: the ratio of two small numbers is no measure
-        own2 = min(amplitude2 * (excess[e] / common if common > 0.0 else 1.0), 2.0 * excess[e])
-        amplitude[e] = np.sqrt(own2)
-        k = points[e]
-        center = place[obs.ccd == c][0] - geometry.lever[obs.ccd == c][0]
-        k = k[(np.abs(place[k] - center) < half[c] + 2.0 * length).all(axis=1)]
-        if own2 <= 0.0 or not k.size:
-            continue
-        k = k[np.argsort(given[k], kind="stable")[:_N_POINT]]
-        covariance = own2 * _correlation(place[k], place[k], length)
-        covariance[np.diag_indices(k.size)] += given[k] + noise2
-        weights = cho_solve(cho_factor(covariance, lower=True), target[k])
-        predicted = own2 * _correlation(center + grid * half[c], place[k], length) @ weights
-        coefficients[e, c] = (inverse @ predicted).T / _DEG
-    if maps is not None:
-        coefficients += maps.coefficients
-    return Turbulence(half, coefficients, amplitude, length, float(np.sqrt(noise2)))
-
-
-def _grid() -> tuple[Floats, Floats]:
-    """(n, 2) places in units of the half sizes, and the (n_terms, n) matrix from figures there to coefficients."""
-    nodes = np.cos(np.pi * (np.arange(12) + 0.5) / 12.0)
-    x, y = (a.ravel() for a in np.meshgrid(nodes, nodes))
-    return np.stack([x, y], axis=1), np.asarray(np.linalg.pinv(basis.matrix(TURBULENCE_ORDER, x, y)), np.float64)
-
-
-@njit(cache=True, nogil=True)
-def _correlate(a, b, length, out):
-    for i in range(a.shape[0]):
-        for j in range(b.shape[0]):
-            d = np.sqrt((a[i, 0] - b[j, 0]) ** 2 + (a[i, 1] - b[j, 1]) ** 2) / length
-            out[i, j] = (1.0 + d) * np.exp(-d)
-
-
-def _correlation(a: Floats, b: Floats, length: float) -> Floats:
-    """(n, m) correlation of the process between places (n, 2) and (m, 2)."""
-    out = np.empty((len(a), len(b)))
-    _correlate(np.ascontiguousarray(a), np.ascontiguousarray(b), length, out)
-    return out
-
-
-def _likely(
-    points: dict[int, Ints], place: Floats, target: Floats, given: Floats, bounds: Floats, start: float
-) -> tuple[float, float, float]:
-    """(A^2 [mas^2], L [pix], n^2 [mas^2]) of the greatest likelihood."""
-    richest = sorted(points, key=lambda e: -points[e].size)[:_N_VISIT]
-    parts = [points[e][np.argsort(given[points[e]], kind="stable")[:_N_LIKELY]] for e in richest]
-    every = np.concatenate(parts)
-    extra = max(float(np.median(target[every] ** 2)) / 0.4549 - float(np.median(given[every])), 0.01)
-
-    def minus_log(logs: Floats) -> float:
-        amplitude2, length, noise2 = np.exp(np.clip(logs, -50.0, 50.0))
-        if not bounds[0] <= length <= bounds[1]:
-            return 1e300
-        total = 0.0
-        for k in parts:
-            covariance = amplitude2 * _correlation(place[k], place[k], length)
-            covariance[np.diag_indices(k.size)] += given[k] + noise2
-            try:
-                factor = cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
-            except LinAlgError:
-                return 1e300
-            total += 4.0 * np.log(np.diag(factor[0])).sum() + np.sum(target[k] * cho_solve(factor, target[k]))
-        return float(total)
-
-    from scipy.optimize import minimize  # half a second to import, and every command loads every stage
-
-    found = minimize(
-        minus_log, np.log([extra, start, 0.2 * extra]), method="Nelder-Mead",
-        options={"maxfev": 80, "xatol": 0.05, "fatol": 0.5},
-    )  # fmt: skip
-    amplitude2, length, noise2 = np.exp(found.x)
-    return float(amplitude2), float(length), float(noise2)
+    return target

@@ -25,7 +25,7 @@ from joint_world import build, star_rows
 
 from hscdb.camera import focalplane
 from hscdb.camera.load import load
-from hscdb.mosaic import basis, flux, frames, gather, judge, solve
+from hscdb.mosaic import basis, ccdterms, flux, frames, gather, judge, solve, spread
 from hscdb.mosaic.places import Options
 from hscdb.simulate.setup import Setup
 from hscdb.simulate.turbulence import displacement
@@ -98,7 +98,11 @@ def pulls(world, result, obs):
     ra, dec = sphere.from_vector(position.star)  # stars stand still here
     off = np.stack(sphere.project(ra, dec, world.star_ra[star], world.star_dec[star]), axis=1) * 3.6e6
     axes = off / np.sqrt(position.star_covariance[:, [0, 2]])
-    terms = (position.ccd_terms - np.array([world.ccd_terms[int(c)] for c in obs.ccds])) / position.ccd_terms_err
+    chips = [world.camera.ccds[int(c)] for c in obs.ccds]
+    units = ccdterms.units(3)
+    off_terms = (position.ccd_terms - np.array([world.ccd_terms[int(c)] for c in obs.ccds])) * units
+    off_terms = spread.relative(off_terms, np.array([[c.u_pix, c.v_pix] for c in chips]), np.ones(len(chips), bool))
+    terms = off_terms / units / position.ccd_terms_err
     bare = fitted & ~world.has_ref[star]  # the others' errors have a floor for what may be wrong with references
     # offsets are about their mean, weighted by detections
     n = np.bincount(obs.ccd[scale.is_used], minlength=obs.ccds.size)

@@ -12,6 +12,7 @@ from hscdb.detect import psf as psf_fit
 from hscdb.detect.smooth import matched_filter
 from hscdb.errors import DataError
 from hscdb.image import background as sky
+from hscdb.image import flags as bits
 from hscdb.image import mask as planes
 from hscdb.image.plane import Image
 from hscdb.image.psf import Psf, gaussian
@@ -52,6 +53,8 @@ class Limits:
     n_psf_star_max: int = 300
     do_negative: bool = False
     do_scale_variance: bool = True
+    deblend_area_max_pix: int = 1_000_000
+    deblend_n_peak_max: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,13 +120,19 @@ def characterize(
     if below is not None:
         mask[below.basin >= 0] |= planes.DETECTED_NEGATIVE
     tick("detection")
-    chosen, children, parent, n_child = targets.choose(data, variance, found, psf, grid)
+    chosen, children, parent, n_child, is_whole = targets.choose(
+        data, variance, found, psf, grid, limits.deblend_area_max_pix, limits.deblend_n_peak_max
+    )
+    if is_whole.any():
+        of_peak = is_whole[-len(found.x) :]
+        mask[(found.basin >= 0) & of_peak[found.basin]] |= planes.word("NOT_DEBLENDED")
     tick("deblending")
     columns = measure.measure(
         data, variance, mask, found.basin, found.blend, chosen, children, psf, grid.photon
     )
     tick("measurement")
     columns["parent"], columns["n_child"] = parent, n_child
+    columns["flags"] |= np.where(is_whole, bits.word("not_deblended"), 0)
     if limits.do_negative and below is not None:
         negative.append(columns, data, variance, mask, below, psf, grid)
     corrections = classify.correct(columns, stars, image.shape)

@@ -85,6 +85,13 @@ class Config:
     weight_path: str = setting(
         "", "where its inverse variance lies, same rule: replaces the variance plane; pixels of weight 0 are BAD"
     )
+    deblend_area_max_pix: int = setting(
+        1_000_000,
+        "blends of more pixels are not taken apart: each peak keeps its own pixels, flag not_deblended; 0 = all are",
+        unit="pix^2",
+        was="deblend.maxFootprintArea",
+    )
+    deblend_n_peak_max: int = setting(0, "nor those of more peaks; 0 = all are", was="deblend.maxNumberOfPeaks")
     cr_n_pixel_max: int = setting(1_000_000, "most cosmic-ray pixels looked for", was="cosmicray.nCrPixelMax")
 
     def limits(self) -> frame.Limits:

@@ -29,20 +29,39 @@ def weighted_sums(image, x, y, ixx, iyy, ixy, half, sums):
     x1 = min(nx, int(x) + reach + 2)
     y0 = max(0, int(y) - reach)
     y1 = min(ny, int(y) + reach + 2)
+    ratio = np.exp(-a)
     s0 = sx = sy = sxx = syy = sxy = 0.0
     for j in range(y0, y1):
         dy = j - y
-        for i in range(x0, x1):
-            dx = i - x
-            rho2 = a * dx * dx + b * dy * dy + 2 * c * dx * dy
-            if rho2 < RHO2_MAX:
-                w = np.exp(-0.5 * rho2) * image[j, i]
-                s0 += w
-                sx += w * dx
-                sy += w * dy
-                sxx += w * dx * dx
-                syy += w * dy * dy
-                sxy += w * dx * dy
+        # rho^2 = a (dx + c dy / a)^2 + (b - c^2 / a) dy^2 is below RHO2_MAX in one run of a row
+        wide = (RHO2_MAX - (b - c * c / a) * dy * dy) / a
+        if wide <= 0.0:
+            continue
+        wide = np.sqrt(wide)
+        middle = x - c / a * dy
+        i0 = max(x0, int(np.floor(middle - wide)) + 1)
+        i1 = min(x1, int(np.ceil(middle + wide)))
+        if i1 <= i0:
+            continue
+        # a Gaussian in steps: each weight is the last one times a factor that shrinks by exp(-a); no exp per pixel
+        dx = i0 - x
+        w = np.exp(-0.5 * (a * dx * dx + b * dy * dy + 2 * c * dx * dy))
+        factor = np.exp(-(a * (dx + 0.5) + c * dy))
+        r0 = rx = rxx = 0.0
+        for i in range(np.uintp(i0), np.uintp(i1)):
+            v = w * image[j, i]
+            r0 += v
+            rx += v * dx
+            rxx += v * dx * dx
+            dx += 1.0
+            w *= factor
+            factor *= ratio
+        s0 += r0
+        sx += rx
+        sxx += rxx
+        sy += dy * r0
+        sxy += dy * rx
+        syy += dy * dy * r0
     sums[0] = s0
     sums[1] = sx
     sums[2] = sy

@@ -74,9 +74,12 @@ def shift_core(stamp, fx, fy, half, value, slope_x, slope_y, scratch):
             j1 = min(m, n - first)
             a = wx[t]
             b = sx[t]
-            for j in range(j0, j1):
-                scratch[0, i, j] += a * stamp[row, first + j]
-                scratch[1, i, j] += b * stamp[row, first + j]
+            source = stamp[row, first + j0 : first + j1]
+            even = scratch[0, i, j0:j1]
+            odd = scratch[1, i, j0:j1]
+            for j in range(len(source)):
+                even[j] += a * source[j]
+                odd[j] += b * source[j]
     for i in range(m):
         for j in range(m):
             value[i, j] = 0.0

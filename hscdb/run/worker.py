@@ -27,6 +27,7 @@ from hscdb.run.product import MissingProductError, TaskFiles
 from hscdb.run.repository import Repository
 from hscdb.run.stage import Stage, Work
 from hscdb.run.tasks import Unit, enter_in, read_inputs
+from hscdb.run.threads import keep_memory
 
 claim_unit = query("run/claim_unit")
 delete_lock = query("run/delete_lock")
@@ -54,6 +55,8 @@ class Worker:
 
     def loop(self) -> None:
         """Work until nothing is free. BugError after a bug; other exceptions of a lost server leave as they are."""
+        if all(stage.per == "frame" for stage in self.plan.stages):
+            keep_memory()
         with self.interrupt.held(), self.engine.connect() as self.connection:
             for statuses in (["todo", "running"], ["running"]):
                 # The second time round takes what a worker was killed at after we had passed it.

@@ -179,6 +179,25 @@ def test_shares_of_a_blend_sum_to_one():
     assert children.is_psf.all()
 
 
+@pytest.mark.parametrize("limit", [{"deblend_area_max_pix": 300}, {"deblend_n_peak_max": 1}])
+def test_a_blend_beyond_the_limits_is_not_taken_apart_and_says_so(limit):
+    field, parted = pair(7.0, 1.0)
+    whole = frame.characterize(field.image, frame.Limits(**limit), 1)
+    found, k = matched(field, whole)
+    assert found[-2:].all()
+    bit, plane = flags.BIT["not_deblended"], mask.word("NOT_DEBLENDED")
+    c = whole.columns
+    parent = c["parent"][k[-1]]
+    told = np.flatnonzero((c["flags"] >> bit) & 1)
+    assert set(told) == {parent, *k[-2:]}
+    column, row = np.rint(c["x"][told]).astype(int), np.rint(c["y"][told]).astype(int)
+    assert (whole.image.mask[row, column] & plane).all()
+    assert ((whole.image.mask & plane) != 0).sum() == c["n_pixel"][parent] == c["n_pixel"][k[-2:]].sum()
+    assert not ((parted.columns["flags"] >> bit) & 1).any()
+    assert not (parted.image.mask & plane).any()
+    assert (matched(field, parted)[0] == found).all()  # no source is lost by it
+
+
 def test_flags_tell_what_the_pixels_suffered():
     field = starfield.grid((400, 400), 40, (80, 300), seed=9)
     plane = field.image.mask

@@ -192,8 +192,10 @@ def fit(
             break
         if turn == n_turn:
             break
-        noise = np.sqrt(sky_variance) / place[used, 2]
-        psf = _update(psf if turn > 0 else None, shape, place[used], snr[used], noise, centred[used], fit_order, sigma)
+        psf = _update(
+            psf if turn > 0 else None, shape, place[used], snr[used], (sky_variance, photon), centred[used], fit_order,
+            sigma,
+        )  # fmt: skip
     return psf, _judge(image, place, snr, psf, is_reserved, rejected, chi2, half)
 
 
@@ -216,14 +218,14 @@ def _update(
     shape: tuple[int, int],
     place: npt.NDArray[np.float64],
     snr: npt.NDArray[np.float64],
-    noise: npt.NDArray[np.float64],
+    noise: tuple[float, float],
     residual: npt.NDArray[np.float64],
     order: int,
     sigma: float,
 ) -> Psf:
     """Add the polynomial through the stars' residuals (n, size, size) to the old PSF.
 
-    noise : (n,) standard error of a pixel of the residuals, sqrt(sky variance) / flux.
+    noise : variance of the sky in a pixel, and per unit of flux. snr: of the stars over the sky's noise alone.
     """
     design = terms(place[:, 0], place[:, 1], order, shape)
     weight = 1.0 / (1.0 / snr**2 + 1.0 / SNR_CAP**2)
@@ -233,9 +235,11 @@ def _update(
     if old is not None:
         n = min(len(old.coefficient), len(coefficient))
         coefficient[:n] += old.coefficient[:n]
-    coefficient = _quieten(coefficient, np.sqrt(gain**2 @ noise**2), 2.0 * sigma)
+    coefficient = _quieten(coefficient, np.sqrt(noise[0] * gain**2 @ place[:, 2] ** -2.0), 2.0 * sigma)
+    # photons count too when a star's place or flux is at stake
+    covariance = (gain * (snr**-2.0 + noise[1] / place[:, 2])) @ gain.T
     # the mean of the stamps is 1; Psf.at renormalises at every place
-    return Psf(coefficient / coefficient[0].sum(), order, "pixel" if order > 0 else "constant", shape)
+    return Psf(coefficient / coefficient[0].sum(), order, "pixel" if order > 0 else "constant", shape, covariance)
 
 
 def _judge(

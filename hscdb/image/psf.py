@@ -81,12 +81,15 @@ class Psf:
     order       : total order of the polynomial.
     model       : "pixel" (varies over the frame), "constant" (does not), "gaussian" (no star supported more).
     shape       : (ny, nx) of the frame.
+    noise       : (n_term, n_term) covariance of the terms from the noise of the stars, relative to the PSF itself: at a
+                  place with terms t it is as uncertain as one star of S/N (t noise t)^(-1/2). None: not known.
     """
 
     coefficient: npt.NDArray[np.float64]
     order: int
     model: str
     shape: tuple[int, int]
+    noise: npt.NDArray[np.float64] | None = None
 
     @property
     def size(self) -> int:
@@ -139,6 +142,14 @@ class Psf:
         """Determinant radius (ixx iyy - ixy^2)^(1/4) [pix] at m places."""
         m = self.moments(x, y)
         return np.asarray((m[:, 0] * m[:, 1] - m[:, 2] ** 2) ** 0.25)
+
+    def relative_variance(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Variance of the PSF at m places over its square: 1 / (S/N)^2 of the star it is worth, (m,); 0 if unknown."""
+        x, y = (np.atleast_1d(np.asarray(each, dtype=np.float64)) for each in (x, y))
+        if self.noise is None:
+            return np.zeros(len(x))
+        design = terms(x, y, self.order, self.shape)
+        return np.asarray(np.einsum("mi,ij,mj->m", design, self.noise, design))
 
     def to_table(self) -> tuple[npt.NDArray[np.void], dict[str, Any]]:
         """One row per term: power_x, power_y, pixels (n, n); and the header words that go with it."""

@@ -22,9 +22,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import bench_quality
 import numpy as np
 import peer
+import quality_frame
 
 from hscdb.cli import main as hscdb
 from hscdb.detect import frame
@@ -87,14 +87,14 @@ def steps(work: Path, repeat: int) -> dict[str, float]:
 
 
 def _input(work: Path) -> tuple[Any, dict[str, Any]]:
-    found = (work / "repo" / "rerun" / "quality" / "postISRCCD").glob(f"v{VISIT:07d}-*/c{bench_quality.CCD:03d}.fits")
+    found = (work / "repo" / "rerun" / "quality" / "postISRCCD").glob(f"v{VISIT:07d}-*/c{quality_frame.CCD:03d}.fits")
     return product.read_image(next(found))
 
 
 def theirs(work: Path, repeat: int) -> dict[str, float]:
     """CPU seconds of each program."""
     image, _ = _input(work)
-    calexp = next((work / "repo" / "rerun").glob(f"chain*/*/*/corr/CORR-{VISIT:07d}-{bench_quality.CCD:03d}.fits"))
+    calexp = next((work / "repo" / "rerun").glob(f"chain*/*/*/corr/CORR-{VISIT:07d}-{quality_frame.CCD:03d}.fits"))
     header = product.read_header(calexp, "IMAGE")
     keys = ("CTYPE", "CRVAL", "CRPIX", "CD", "CUNIT", "RADESYS", "EQUINOX")
     cards = [(key, content) for key, content in header.items() if key.startswith(keys)]
@@ -129,7 +129,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = told.work or Path(temporary)
         work.mkdir(exist_ok=True)
-        bench_quality.prepare(work, 2, told.set)
+        quality_frame.prepare(work, 2, told.set)
         result: dict[str, Any] = {"ours": ours(work, told.repeat), "steps": steps(work, told.repeat)}
         if absent:
             print(f"not installed: {', '.join(absent)}; our figures stand alone", file=sys.stderr)

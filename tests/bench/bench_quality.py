@@ -1,13 +1,14 @@
 """How well detect measures what a simulated HSC CCD holds, beside SExtractor with PSFEx's PSF on the same pixels.
 
-python tests/bench/bench_quality.py [--work DIR] [--visits 2] [--set NAME=VALUE ...] [--json]
+python tests/bench/bench_quality.py [--work DIR] [--visits 2] [--more 0] [--set NAME=VALUE ...] [--json]
 
 Raw frames of `hscdb simulate` go through master and isr; detect and SExtractor get the same postISRCCD. SExtractor has
 no finder of cosmic rays: it gets the pixels with ours filled (--rays: with them), which favours it. Truth decides:
 
 - completeness by magnitude where SExtractor's threshold is such that as many of its detections are real as of ours;
 - scatter of star magnitudes (PSF, 12-pix aperture) and of places, those over the Cramer-Rao bound of the true profile;
-- pulls of flux and place by S/N; area under the curve of star/galaxy separation; bias towards saturation.
+- pulls of flux and place by S/N, of what is found and at all true places; bias towards saturation, and what is found
+  near saturated stars that is not there; area under the curve of star/galaxy separation.
 
 Scatter is 1.4826 MAD about the median; a star counts where both have it and neither flags its pixels.
 """
@@ -28,119 +29,30 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import peer
-from judge import auc, cramer_rao, expected_flux, lonely, matched, scatter
+from judge import auc, matched, scatter
 from numpy.lib import recfunctions
+from quality_frame import SPOILT, Frame, prepare, reach
+from quality_pulls import bright_end, forced, near_saturated, pulls
 from scipy.spatial import cKDTree
 
-from hscdb.cli import main as hscdb
-from hscdb.detect import frame
-from hscdb.fits import product
-from hscdb.image import flags as bits
 from hscdb.image import mask as planes
-from hscdb.image.plane import Image
 
-CCD = 50
-SPOILT = bits.word("edge", "saturated", "suspect", "interpolated_center", "bad", "cr_center", "centroid_bad")
 # blends, saturation, truncation: SExtractor's 4, 8, 16; our mask's BAD, SAT, SUSPECT, NO_DATA in IMAFLAGS_ISO
 THEIR_FLAGS, THEIR_PLANES = 4 + 8 + 16, int(planes.word("BAD", "SAT", "SUSPECT", "NO_DATA"))
 MAG_EDGES = np.arange(17.0, 25.01, 0.5)
-
-
-def prepare(work: Path, n_visit: int, options: list[str]) -> None:
-    """Simulated frames, masters, and the frames that isr leaves, under `work` (nothing if they are there)."""
-    if (work / "done").exists():
-        return
-    sky, repo = work / "sky", work / "repo"
-    told = ["simulate", str(sky), "--camera", "hsc", "--ccds", str(CCD), "--visits", str(n_visit), "--set", *options]
-    commands = [told, ["init", str(repo), "--camera", "hsc"]]
-    for command in commands:
-        if hscdb(command) != 0:
-            raise SystemExit(f"failed: {command}")
-    files = [str(path) for folder in ("raw", "calib") for path in sorted((sky / folder).glob("*.fits"))]
-    commands = [["ingest", str(repo), *files]]
-    commands += [["master", str(repo), kind, "--id"] for kind in ("bias", "dark", "flat")]
-    commands += [["isr", str(repo), "--rerun", "quality", "--id", "-c", "isr.keep_image=true"]]
-    for command in commands:
-        if hscdb(command) != 0:
-            raise SystemExit(f"failed: {command}")
-    (work / "done").touch()
-
-
-class Frame:
-    """One frame: truth, our columns, SExtractor's catalog, all matched to the truth."""
-
-    def __init__(self, work: Path, visit: int, has_rays: bool) -> None:
-        path = next((work / "repo" / "rerun" / "quality" / "postISRCCD").glob(f"v{visit:07d}-*/c{CCD:03d}.fits"))
-        truth = product.read_table(work / "sky" / "truth_source.fits", 1)
-        self.truth = truth[truth["visit"] == visit]
-        image, _ = product.read_image(path)
-        self.measured = frame.characterize(image, frame.Limits(), seed=visit * 200 + CCD)
-        self.image = self.measured.image
-        self.fwhm = float(np.median(self.truth["fwhm_pix"]))
-        columns = self.measured.columns
-        self.rows = np.flatnonzero(columns["n_child"] == 0)
-        self.ours = {name: values[self.rows] for name, values in columns.items()}
-        self.ours["aper12"], self.ours["aper12_err"] = self.ours["aper"][:, 4], self.ours["aper_err"][:, 4]
-        surface = self.measured.background.render()
-        pixels = image.data if has_rays else self.image.data + surface
-        self.peer = self._peer(work, Image(np.asarray(pixels, np.float32), image.variance, image.mask), visit)
-        self.expected, self.mag = expected_flux(self.truth)
-        x, y = self.truth["x"], self.truth["y"]
-        self.ok = self._is_clear(x, y)
-        self.lonely = lonely(self.truth)
-        self.index = matched(self.truth, self.ours["x"], self.ours["y"])
-        self.snr = self.expected / np.where(self.index >= 0, self.ours["psf_flux_err"][self.index], np.nan)
-        self.bound, self.true_snr = cramer_rao(self.truth, self.expected, self.sky_variance())
-
-    def sky_variance(self) -> float:
-        """Variance of a pixel of empty sky."""
-        free = (self.image.mask & int(planes.word("DETECTED", "BAD", "NO_DATA", "INTRP"))) == 0
-        return float(np.median(self.image.variance[free]))
-
-    def _is_clear(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Whether places are 40 pix inside, and no defect lies within 3 pix."""
-        ny, nx = self.image.shape
-        inside = (x > 40) & (x < nx - 41) & (y > 40) & (y < ny - 41)
-        bad = (self.image.mask & int(planes.word("BAD", "NO_DATA", "SAT"))) != 0
-        i, j = np.clip(x, 3, nx - 4).astype(int), np.clip(y, 3, ny - 4).astype(int)
-        near = np.zeros(len(x), bool)
-        for dj in range(-3, 4):
-            for di in range(-3, 4):
-                near |= bad[j + dj, i + di]
-        return inside & ~near
-
-    def _peer(self, work: Path, image: Image, visit: int) -> dict[float, np.ndarray]:
-        """SExtractor's catalogs by threshold; empty without the programs."""
-        if peer.missing("sextractor", "psfex"):
-            return {}
-        folder = work / f"peer{visit}"
-        folder.mkdir(exist_ok=True)
-        peer.write_inputs(folder, image)
-        level = 0.98 * float(image.data[(image.mask & planes.SAT) == 0].max())
-        first = peer.extract(folder, "first", peer.FIRST, self.fwhm, level)
-        psf, _ = peer.model_psf(folder, first.path)
-        self.full = peer.extract(folder, "full", peer.SECOND, self.fwhm, level, psf).table
-        return {
-            threshold: peer.extract(folder, "places", peer.PLACES, self.fwhm, level, None, threshold).table
-            for threshold in (1.0, 1.25, 1.5, 2.0)
-        }
 
 
 def real_part(frames: list[Frame], places: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, int]:
     """Part of the detections on clear ground that lie within 2.5 pix of something true; and their number."""
     n = real = 0
     for one, (x, y) in zip(frames, places, strict=True):
-        clear = one._is_clear(x, y)
+        clear = one.is_clear(x, y)
         truth = np.stack([one.truth["x"], one.truth["y"]], 1)
         apart, near = cKDTree(truth).query(np.stack([x[clear], y[clear]], 1))
         n += int(clear.sum())
         # in the halo of what is large or bright everything is within reach of it
-        real += int(((apart < 2.5) | (apart < 0.5 * _reach(one, near))).sum())
+        real += int(((apart < 2.5) | (apart < 0.5 * reach(one, near))).sum())
     return real / max(n, 1), n
-
-
-def _reach(one: Frame, near: np.ndarray) -> np.ndarray:
-    return np.where(one.truth["is_galaxy"][near], 8.0, 0.0)
 
 
 def found_part(frames: list[Frame], places: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
@@ -248,6 +160,7 @@ def photometry(s: np.ndarray) -> list[dict[str, Any]]:
                     residual = -2.5 * np.log10(here[side + name] / here.true)
                     row[f"{side}{name}"] = round(1000 * scatter(residual), 2)
                     row[f"{side}{name} off"] = round(1000 * float(np.nanmedian(residual)), 2)
+                row[f"{name} ratio"] = _ratio(here, name)
         for side in ("", "s_"):
             row[f"{side}place"] = round(1000 * scatter(np.concatenate([here[side + "dx"], here[side + "dy"]])), 2)
             row[f"{side}place/bound"] = round(
@@ -257,25 +170,15 @@ def photometry(s: np.ndarray) -> list[dict[str, Any]]:
     return table
 
 
-def pulls(s: np.ndarray) -> list[dict[str, Any]]:
-    """Width (MAD) and median of (measured - true) / error by S/N, of stars without a neighbor within 14 pix."""
-    table = []
-    for low, high in ((5, 7), (7, 10), (10, 20), (20, 50), (50, 100), (100, 200), (200, 500), (500, 1000)):
-        here = s[(s.snr >= low) & (s.snr < high)]
-        if len(here) < 8:
-            continue
-        flux = (here.psf_flux - here.true) / here.psf_flux_err
-        place = np.concatenate([here.dx / here.dx_err, here.dy / here.dy_err])
-        aper = (here.aper12 - here.true) / here.aper12_err
-        bound = np.concatenate([here.dx / here.bound, here.dy / here.bound])
-        table.append({
-            "snr": f"{low}-{high}", "n": len(here), "flux": round(scatter(flux), 3),
-            "flux off": round(float(np.median(flux)), 2), "place": round(scatter(place), 3),
-            "place/bound": round(scatter(bound), 3),
-            "aper12": round(scatter(aper), 3), "s_place": round(scatter(here.s_dx / here.s_dx_err), 3),
-            "s_flux": round(scatter((here.s_psf_flux - here.true) / here.s_psf_flux_err), 3),
-        })  # fmt: skip
-    return table
+def _ratio(here: np.ndarray, name: str) -> str:
+    """Our scatter over SExtractor's of the same stars, with its error by drawing the stars anew 300 times."""
+    ours, theirs = (-2.5 * np.log10(here[side + name] / here.true) for side in ("", "s_"))
+    if not np.isfinite(theirs).any():
+        return "-"
+    rng = np.random.default_rng(1)
+    draws = [rng.integers(0, len(here), len(here)) for _ in range(300)]
+    error = np.std([scatter(ours[draw]) / scatter(theirs[draw]) for draw in draws])
+    return f"{scatter(ours) / scatter(theirs):.3f}+-{error:.3f}"
 
 
 def separation(frames: list[Frame]) -> list[dict[str, Any]]:
@@ -309,27 +212,6 @@ def separation(frames: list[Frame]) -> list[dict[str, Any]]:
     return table
 
 
-def bright_end(s: np.ndarray) -> list[dict[str, Any]]:
-    """Bias [mmag] of the PSF magnitude from saturation to 3 mag below, over S/N > 100 of small peaks."""
-    near = s[(s.snr > 100) & (s.peak < 30_000)]
-    zero, zero12 = (np.median(-2.5 * np.log10(near[name] / near.true)) for name in ("psf_flux", "aper12"))
-    table = []
-    top = s.mag.min()
-    for low in np.arange(top, top + 4, 0.5):
-        here = s[(s.mag >= low) & (s.mag < low + 0.5)]
-        if len(here) < 4:
-            continue
-        residual = -2.5 * np.log10(here.psf_flux / here.true) - zero
-        aper = -2.5 * np.log10(here.aper12 / here.true) - zero12
-        table.append({
-            "mag": round(low + 0.25, 2), "n": len(here), "peak_e": int(np.median(here.peak)),
-            "bias": round(1000 * float(np.median(residual)), 2),
-            "+-": round(1253 * scatter(residual) / np.sqrt(len(here)), 2),
-            "aper12 bias": round(1000 * float(np.median(aper)), 2),
-        })  # fmt: skip
-    return table
-
-
 def show(title: str, table: list[dict[str, Any]]) -> None:
     """A table on the screen."""
     print(f"\n{title}")
@@ -343,6 +225,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, help="folder to keep the frames in, or to find them in")
     parser.add_argument("--visits", type=int, default=2)
+    parser.add_argument("--more", type=int, default=0, help="visits without SExtractor: more stars for the pulls")
     parser.add_argument("--set", nargs="*", default=["star_density=12", "n_bias=5", "n_dark=5", "n_flat=5"])
     parser.add_argument("--rays", action="store_true", help="SExtractor gets the pixels with cosmic rays")
     parser.add_argument("--json", action="store_true")
@@ -353,14 +236,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = told.work or Path(temporary)
         work.mkdir(exist_ok=True)
-        prepare(work, told.visits, told.set)
-        frames = [Frame(work, 902800 + 2 * k, told.rays) for k in range(told.visits)]
-    s = stars(frames)
+        n_visit = told.visits + told.more
+        prepare(work, n_visit, told.set)
+        every = [Frame(work, 902800 + 2 * k, told.rays, k < told.visits) for k in range(n_visit)]
+    frames = every[: told.visits]
+    s, more = stars(frames), stars(every)
     complete = completeness(frames)
     result = {
-        "completeness": complete, "photometry": photometry(s), "pulls": pulls(s[s.lonely]),
-        "separation": separation(frames),
-        "bright end": bright_end(s), "n_source": [len(one.rows) for one in frames],
+        "completeness": complete, "photometry": photometry(s), "separation": separation(frames),
+        "pulls of lonely stars": pulls(more[more.lonely], forced(every)),
+        "pulls of all stars": pulls(more, np.empty((0, 2))), "bright end": bright_end(more),
+        "near saturated stars": [near_saturated(every)], "n_source": [len(one.rows) for one in every],
     }  # fmt: skip
     if told.json:
         print(json.dumps(result, default=lambda array: np.asarray(array).tolist()))
@@ -375,7 +261,8 @@ def main() -> None:
                 {"mag": m, "ours": round(a, 3), "sextractor": round(b, 3), "difference": round(a - b, 3)}
                 for m, a, b in columns
             ])
-    for title in ("photometry", "pulls", "separation", "bright end"):
+    for title in ("photometry", "separation", "pulls of lonely stars", "pulls of all stars", "bright end",
+                  "near saturated stars"):  # fmt: skip
         show(title, result[title])
 
 

@@ -1,5 +1,6 @@
 """detect against the truth: fluxes, places, errors, completeness, blends, flags, and frames that are hardly frames."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from hscdb.detect import catalog, deblend, frame, measure, targets
 from hscdb.errors import DataError
 from hscdb.image import flags, mask
 from hscdb.image.plane import Image
+from hscdb.image.psf import gaussian
 
 FWHM = 3.9
 
@@ -196,6 +198,18 @@ def test_a_blend_beyond_the_limits_is_not_taken_apart_and_says_so(limit):
     assert not ((parted.columns["flags"] >> bit) & 1).any()
     assert not (parted.image.mask & plane).any()
     assert (matched(field, parted)[0] == found).all()  # no source is lost by it
+
+
+def test_errors_know_the_noise_of_the_psf_and_of_the_division():
+    psf = replace(gaussian(1.7, (50, 50)), noise=np.array([[1e-4]]))  # worth a star of S/N 100
+    columns = {name: np.full(3, 0.01) for name in ("x_err", "y_err", "x_y_cov")}
+    columns |= {"x": np.full(3, 20.0), "y": np.full(3, 20.0), "blendedness": np.array([0.0, 0.0, 0.2])}
+    columns |= {"psf_flux": np.array([1e4, 1e2, 1e4]), "psf_flux_err": np.array([1e2, 1e2, 1e2])}
+    measure._widen(columns, np.array([False, False, True]), psf)
+    assert columns["x_err"] == pytest.approx(0.01 * np.sqrt([2.0, 1.0001, 2.0]))
+    assert columns["x_y_cov"] == pytest.approx(0.01 * np.array([2.0, 1.0001, 2.0]))
+    of_division = measure.DIVISION_ERROR * 1e4 * 0.25
+    assert columns["psf_flux_err"] == pytest.approx([100 * 2**0.5, 100 * 1.0001**0.5, np.hypot(141.42, of_division)])
 
 
 def test_flags_tell_what_the_pixels_suffered():

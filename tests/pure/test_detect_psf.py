@@ -122,3 +122,22 @@ def test_reserved_stars_are_a_fifth_and_the_same_every_time():
     assert (first.is_reserved == second.is_reserved).all()
     ratio = (first.star_sigma / first.psf_sigma)[first.is_reserved & ~first.is_rejected]
     assert abs(np.mean(ratio) - 1) < 0.01
+
+
+def test_the_noise_of_the_psf_is_what_it_says():
+    made, told, snr = [], [], []
+    for seed in range(24):
+        field = starfield.grid((320, 320), 57, (60, 120), seed=seed, is_varying=False)
+        found = frame.characterize(field.image, frame.Limits(psf_order=0, psf_reserved=0.0), 1)
+        made.append(found.psf.at(160, 160))
+        told.append(found.psf.relative_variance(160, 160)[0])
+        used = ~found.stars.is_rejected
+        snr.append(np.sum(1 / (found.stars.snr[used] ** -2 + 1 / found.stars.flux[used])))
+    assert np.median(told) == pytest.approx(1 / np.median(snr), rel=0.25)  # all its stars' light together
+    mean = np.mean(made, axis=0)
+    slope = np.gradient(mean, axis=1)
+    place = [np.sum((mean - each) * slope) / np.sum(slope**2) for each in made]
+    of_a_star = np.sqrt(np.sum(mean**2) / np.sum(slope**2))  # error of the place of a star of S/N 1
+    # the stars are moved to where they are seen: what they have in common of their errors is not the PSF's (0.53)
+    assert 0.4 < np.std(place) / (of_a_star * np.sqrt(np.median(told))) < 1.0
+    assert gaussian(1.7, (320, 320)).relative_variance(10.0, 20.0) == [0.0]

@@ -74,11 +74,11 @@ def fit(
     if previous is not None:
         state.resume(previous.coefficients, previous.ccd_terms, previous.star)
         ridge = previous.ridge if previous.ridge.size == ridge.size else ridge
-    errors = noise.constant(options.floor_mas or 0.0, obs.visits.size)
-    soft, before = np.ones(obs.x.size), np.full(obs.x.size, -1.0)
+    errors, soft, n_done = noise.begin(obs, options.floor_mas, previous, _N_SOFT)
+    before = np.full(obs.x.size, -1.0)
     ref_soft = np.ones(obs.stars.size)
     weight, is_told = np.empty((obs.x.size, 3)), noise.sample(obs.x.size)
-    n_iteration, system, travel = 0, None, np.inf
+    n_iteration, system, travel = n_done, None, np.inf
     watch = Watch("positions", "mas")
     while True:
         n_iteration += 1
@@ -112,7 +112,7 @@ def fit(
         is_same = np.array_equal(before > 0, soft > 0)
         before = soft
         if (now.travel < _SETTLED_MAS and n_iteration > 2 * _N_SOFT - 2 and is_same) or (
-            n_iteration >= options.n_iteration_max
+            n_iteration - n_done >= options.n_iteration_max
         ):
             break
     if now.travel > _MOVING_MAS:
@@ -123,6 +123,7 @@ def fit(
             code="no_convergence",
         )
     chi2 = quadratic(now.residual, weight)
+    n_iteration -= n_done
     return _solution(state, obs, visit_order, crval, now, may & (soft > 0), chi2, errors, active, n_iteration, group)
 
 
@@ -286,7 +287,7 @@ def _solution(
         ccd_terms=state.ccd_terms,
         ccd_terms_err=np.sqrt(now.system.variance()[n:].reshape(-1, n_k)) / ccdterms.units(n_k),
         star=state.star, star_covariance=now.star_covariance, residual=now.residual,
-        plane_residual=np.asarray(np.linalg.solve(state.turn, now.residual[:, :, None])[:, :, 0], np.float64),
+        plane_residual=linear.turned_back(state.turn, now.residual),
         given_variance=0.5 * errors.scale**2 * (now.variance[:, 0] + now.variance[:, 2]), is_used=used, reason=reason,
         floor_mas=errors.typical, ridge=now.system.ridge,
         chi2=float(chi2[used].sum() + quadratic(now.ref_residual, now.ref_weight)[is_ref].sum()),

@@ -171,7 +171,7 @@ def _chunk(start, visit, ccd, u, v, n_visit, order, visit_order, first, last, w,
             for j in range(n_common):
                 a = w[k] * common[1 + j]
                 dc[c, j] += a
-                for i in range(n_common):
+                for i in range(j, n_common):
                     cc[j, i] += a * common[1 + i]
             for j in range(n_own):
                 a = w[k] * own[j]
@@ -192,8 +192,8 @@ def _chunk(start, visit, ccd, u, v, n_visit, order, visit_order, first, last, w,
 def _assembled(model: Model, blocks: tuple[Floats, ...], h: Floats) -> None:
     """Add the blocks to the upper triangle of the matrix h.
 
-    cc (common, common), vc (visit, own, common), vv (visit, own, own), vd (visit, ccd, own), dc (ccd, common),
-    dd (ccd,): own is a visit's zero point and the terms of its field.
+    cc (common, common), its upper triangle; vc (visit, own, common), vv (visit, own, own), vd (visit, ccd, own), dc
+    (ccd, common), dd (ccd,): own is a visit's zero point and the terms of its field.
     """
     cc, vc, vv, vd, dc, dd = blocks
     n, m = model.n_visit, model.n_common

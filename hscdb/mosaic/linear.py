@@ -213,3 +213,15 @@ def fastest(one, other, may):
         if may[k]:
             most = max(most, abs(one[k, 0] - other[k, 0]), abs(one[k, 1] - other[k, 1]))
     return most
+
+
+@njit(cache=True, nogil=True)
+def turned_back(turn, offset):
+    """(n_obs, 2) what turn (n_obs, 2, 2) makes offset (n_obs, 2) of."""
+    out = np.empty_like(offset)
+    for k in range(len(out)):
+        a, b, c, d = turn[k, 0, 0], turn[k, 0, 1], turn[k, 1, 0], turn[k, 1, 1]
+        det = a * d - b * c
+        out[k, 0] = (d * offset[k, 0] - b * offset[k, 1]) / det
+        out[k, 1] = (a * offset[k, 1] - c * offset[k, 0]) / det
+    return out

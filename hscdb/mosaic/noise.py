@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hscdb.mosaic import robust
-from hscdb.mosaic.model import Bools, Floats, Ints
+from hscdb.mosaic.model import Astrometry, Bools, Floats, Ints, Observations
 
 _N_PER_BIN = 100  # detections in a bin: its robust variance is then good to 20 %
 _N_BIN = 12
@@ -20,7 +20,7 @@ _N_PER_VISIT = 40  # bright detections from which a visit has a floor of its own
 _MOST = 5.0  # common floors: a visit beyond is not noisy but wrong, and must be seen, not weighed away
 _BAD = 3.0  # times its errors, floor included, that a visit's median detection may be off
 _SCALES = (0.5, 10.0)  # beyond, the given errors are no errors
-_N_SAMPLE = 400_000  # detections whose medians are good to 0.2 %
+_N_SAMPLE = 60_000  # detections whose medians are good to 0.5 %
 _LEVER = 4.0  # the given variances must differ by so much for scale and floor to be told apart
 
 
@@ -71,6 +71,23 @@ def bad_visits(
 def constant(floor: float, n_visit: int) -> Noise:
     """The given errors and one floor."""
     return Noise(1.0, np.full(n_visit, floor))
+
+
+def begin(
+    obs: Observations, floor: float | None, previous: Astrometry | None, n_soft: int
+) -> tuple[Noise, Floats, int]:
+    """Noise, factors on the weights (n_obs,), and how many of the passes are done, that a fit begins with.
+
+    floor : given, or None; previous: a solution to start from, with its errors, and its outliers if it is of the same
+    observations. Without them the last soft pass is to be done again.
+    """
+    n = obs.x.size
+    if previous is None:
+        return constant(floor or 0.0, obs.visits.size), np.ones(n), 0
+    errors = Noise(previous.error_scale, previous.floors)
+    if previous.is_used.size != n:
+        return errors, np.ones(n), n_soft - 1
+    return errors, np.where(obs.is_reserved | previous.is_used, 1.0, 0.0), n_soft
 
 
 def sample(n: int) -> Bools:

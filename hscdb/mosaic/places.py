@@ -136,8 +136,10 @@ class State:
         self.turn, self.plate = np.empty((n, 2, 2)), np.empty((n, 2, 2))
 
     def resume(self, coefficients: Floats, ccd_terms: Floats, star: Floats) -> None:
-        """Go on from an earlier solution of the same observations."""
-        self.coefficients, self.ccd_terms, self.star = coefficients.copy(), ccd_terms.copy(), star.copy()
+        """Go on from an earlier solution, of the same stars or not."""
+        self.coefficients, self.ccd_terms = coefficients.copy(), ccd_terms.copy()
+        if star.shape == self.star.shape:
+            self.star = star.copy()
 
     def linearize(self) -> None:
         """Places and slopes at the present coefficients, CCD terms and stars."""

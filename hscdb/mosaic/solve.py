@@ -21,7 +21,8 @@ _ORDERS = (1, 2, 3, 5, 7, 9)  # even orders add little where the optics have an 
 _GAIN = 0.003  # part of their scatter by which reserved stars must become better for a higher order
 _N_JUDGE = 10  # reserved stars needed to choose
 _N_AGAIN = 500_000  # detections up to which orders are tried again with the air taken off
-_N_TRIED = 100_000  # detections on which orders are tried: 1 000 in each of 100 visits, for 20 to 55 terms
+# detections on which orders are tried: in each visit, for its 20 to 55 terms; at least, for CCDs' terms; and at most
+_N_PER_VISIT, _N_LEAST, _N_TRIED = 4_000, 40_000, 100_000
 
 
 @dataclass(frozen=True)
@@ -110,21 +111,25 @@ def solve(camera: Camera, given: Given, settings: Settings) -> Result:
 
 def _position(obs: Observations, refs: References, sky: _Sky, settings: Settings, half: Floats) -> Astrometry:
     """The joint fit of positions, with what is taken off the model if reserved stars become better by it."""
-    order, told, plain = _order(obs, refs, sky, settings)
+    order, told, near = _order(obs, refs, sky, settings)
+    is_whole = near is not None and near.is_used.size == obs.x.size
 
-    def calm(order: int, plain: Astrometry | None) -> Astrometry:
+    def calm(order: int, near: Astrometry | None) -> Astrometry:
         def fit(field: Floats | None, previous: Astrometry | None) -> Astrometry:
-            if field is None and previous is None and plain is not None:
-                return plain
-            return _fit(obs, refs, sky, replace(settings.position, order=order), field, previous)
+            if field is None and previous is None and near is not None and is_whole and near.order == order:
+                return near
+            start = near if previous is None else previous
+            start = start if start is None else _of_order(start, order)
+            return _fit(obs, refs, sky, replace(settings.position, order=order), field, start)
 
         maps, bend = ccdmap.learn(obs, sky.places, sky.crval, order, half)
         return turbulence.solve(fit, obs, sky.places, half, sky.place_err, maps if ccdmap.is_needed(bend) else None)
 
     if not settings.solve_turbulence:
-        solution = plain or _fit(obs, refs, sky, replace(settings.position, order=order), None, None)
+        options = replace(settings.position, order=order)
+        solution = near if near is not None and is_whole else _fit(obs, refs, sky, options, None, near)
         return replace(solution, notes=solution.notes | {"order": told})
-    solution = calm(order, plain)
+    solution = calm(order, near)
     if settings.order is None and obs.x.size <= _N_AGAIN and turbulence.is_used(solution):
         solution, again = _lower(solution, calm, lambda one: judge.reserved_rms(obs, one.residual, sky.place_err))
         told = told | {"reserved_rms_without_air_mas": again}
@@ -142,7 +147,7 @@ def _lower(
     least = scatter(solution)
     for order in reversed(_ORDERS[: _ORDERS.index(solution.order)]):
         try:
-            trial = calm(order, None)
+            trial = calm(order, replace(best, turbulence=None))
         except DataError as error:
             logger.info("order %d is left out: %s", order, error)
             break
@@ -180,12 +185,12 @@ def _fit(
 def _order(
     obs: Observations, refs: References, sky: _Sky, settings: Settings
 ) -> tuple[int, dict[str, Any], Astrometry | None]:
-    """Order of the visits' polynomials, what to tell of it, and its fit, if all observations were in it."""
+    """Order of the visits' polynomials, what to tell of it, and its fit, to all observations or to some."""
     if settings.order is not None:
         return settings.order, {"chosen_by": "setting"}, None
     if np.unique(obs.star[obs.is_reserved & (obs.reason == "")]).size < _N_JUDGE:
         return ORDER, {"chosen_by": f"default: fewer than {_N_JUDGE} reserved stars"}, None
-    step = -(-obs.x.size // _N_TRIED)
+    step = -(-obs.x.size // min(_N_TRIED, max(_N_PER_VISIT * obs.visits.size, _N_LEAST)))
     if step > 1:
         obs, refs, sky = _thinned(obs, refs, sky, step)
     fits: dict[int, Astrometry] = {}
@@ -202,11 +207,11 @@ def _order(
         return judge.reserved_rms(obs, fits[order].residual, sky.place_err)
 
     if np.isnan(scatter(ORDER)):
-        return ORDER, {"chosen_by": "default: no reserved star is seen twice"}, None if step > 1 else fits[ORDER]
+        return ORDER, {"chosen_by": "default: no reserved star is seen twice"}, fits[ORDER]
     best = chosen(scatter)
     tried = {str(o): round(judge.reserved_rms(obs, fits[o].residual, sky.place_err), 4) for o in sorted(fits)}
     told = {"chosen_by": "reserved stars", "reserved_rms_mas": tried}
-    return best, told, None if step > 1 else fits.get(best)
+    return best, told, fits.get(best)
 
 
 def chosen(scatter: Callable[[int], float]) -> int:
@@ -237,6 +242,8 @@ def _thinned(obs: Observations, refs: References, sky: _Sky, step: int) -> tuple
 
 def _of_order(solution: Astrometry, order: int) -> Astrometry:
     """The solution as a start for another order: terms that are new are zero."""
+    if order == solution.order:
+        return solution
     size = max(order, solution.order) + 1
     coefficients = np.zeros((*solution.coefficients.shape[:2], basis.n_terms(order)))
     for e, axis in np.ndindex(*coefficients.shape[:2]):

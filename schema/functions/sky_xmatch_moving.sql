@@ -160,7 +160,8 @@ BEGIN
             h, movers, fixed);
     END IF;
     RETURN QUERY EXECUTE sky_mode_statement(
-        format('SELECT q.* FROM (%s) AS q WHERE q.s < power(sin(radians(%L::float8) / 2.0::float8), 2.0::float8)', pairs, r), mode);
+        format('SELECT q.left_id, q.right_id, degrees(2 * asin(sqrt(q.s))) * 3600 AS sep_arcsec FROM (%s) AS q'
+               ' WHERE q.s < power(sin(radians(%L::float8) / 2.0::float8), 2.0::float8)', pairs, r), mode);
 END
     $$;
 COMMENT ON FUNCTION xmatch_moving(regclass, regclass, double precision, text, name, name, name, name, name, name, name,

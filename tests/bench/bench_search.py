@@ -1,7 +1,7 @@
 """How fast single places are looked up: cones, polygons, the frames that cover a place, light curves.
 
     python tests/bench/bench_search.py [--n-cone 10000000] [--n-frame 1000000] [--n-detection 10000000]
-                                       [--only cone frame lightcurve]
+                                       [--only cone frame lightcurve] [--place DIR --fill-s 300]
 
 Each line: p50 and p99 of the clock, mean CPU milliseconds of the server process, rows found. What does not fit on the
 disk is refused: a row of `cone` takes 160 bytes with its index, a frame 1 kB, a detection 450 bytes.
@@ -41,35 +41,70 @@ def percentiles(dsn: str, what: str, statement: str, words: list[tuple[Any, ...]
     )
 
 
+def ready(dsn: str, database: str) -> None:
+    """A database with our schema; the one that is there is kept."""
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        if admin.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchone() is None:
+            admin.execute(f"CREATE DATABASE {database}".encode())
+    made = engine.connect(make_conninfo(dsn, dbname=database), pool=False)
+    migrate.migrate(made, q3c="sql")
+    made.dispose()
+
+
+def in_blocks(raw: psycopg.Connection[Any], what: str, given: argparse.Namespace, n: int, statement: str) -> bool:
+    """Run a statement for the numbers {first} to {last} of each block of 1 to n that was not done yet.
+
+    False if there was no time for all (--fill-s): the next run with the same --place goes on.
+    """
+    raw.execute("CREATE TABLE IF NOT EXISTS bench_block (what text, first bigint, PRIMARY KEY (what, first))")
+    done = {row[0] for row in raw.execute("SELECT first FROM bench_block WHERE what = %s", [what])}
+    size, start, last_s = max(n // 10, 1), time.perf_counter(), 0.0
+    for first in range(1, n + 1, size):
+        if first in done:
+            continue
+        began = time.perf_counter()
+        if began - start + last_s > given.fill_s:
+            print(f"{what}: {len(done)} of 10 blocks are filled; run this again with the same --place", flush=True)
+            return False
+        with raw.transaction():
+            raw.execute(statement.format(first=first, last=min(first + size - 1, n)).encode())
+            raw.execute("INSERT INTO bench_block VALUES (%s, %s)", [what, first])
+        last_s = time.perf_counter() - began
+        done.add(first)
+    return True
+
+
 def cone(dsn: str, given: argparse.Namespace) -> None:
     """Cones of 1 arcmin in a big table of an all-sky kind, 20 columns."""
     ours = make_conninfo(dsn, dbname="cone")
-    with psycopg.connect(dsn, autocommit=True) as admin:
-        admin.execute("CREATE DATABASE cone")
-    made = engine.connect(ours, pool=False)
-    migrate.migrate(made, q3c="sql")
-    made.dispose()
+    ready(dsn, "cone")
     columns = ", ".join(f"f{k} real" for k in range(17))
+    numbers = ", ".join("1.0" for _ in range(17))
     with psycopg.connect(ours, autocommit=True) as raw:
         raw.execute(
-            f"CREATE UNLOGGED TABLE big (id bigint, ra double precision, dec double precision, {columns})".encode()
+            f"CREATE UNLOGGED TABLE IF NOT EXISTS big"
+            f" (id bigint, ra double precision, dec double precision, {columns})".encode()
         )
-        numbers = ", ".join("1.0" for _ in range(17))
         # In order of zones, as a stage loads them: 60 x 60 deg.
-        raw.execute(
-            f"INSERT INTO big SELECT n, 60 * random(), -30 + 60 * n / {given.n_cone}::float8, {numbers}"
-            f" FROM generate_series(1, {given.n_cone}) AS n".encode()
-        )
-        raw.execute("CREATE INDEX ON big (sky_zone(dec), ra)")
+        is_full = in_blocks(
+            raw, "big", given, given.n_cone,
+            f"INSERT INTO big SELECT n, 60 * random(), -30 + 60.0::float8 * n / {given.n_cone}, {numbers}"
+            f" FROM generate_series({{first}}, {{last}}) AS n",
+        )  # fmt: skip
+        if not is_full:
+            return
+        raw.execute("SET maintenance_work_mem = '1GB'")
+        raw.execute("CREATE INDEX IF NOT EXISTS big_sky ON big (sky_zone(dec), ra)")
         raw.execute("VACUUM ANALYZE big")
     rng = np.random.default_rng(3)
     words = [(float(a), float(d)) for a, d in rng.uniform((1, -29), (59, 29), (300, 2))]
-    percentiles(
-        ours,
-        f"cone of 1 arcmin in {given.n_cone} rows, coneSearch",
-        "SELECT * FROM big WHERE coneSearch(ra, dec, %s, %s, 60)",
-        words,
-    )
+    for what in ("first time", "warm"):
+        percentiles(
+            ours,
+            f"cone of 1 arcmin in {given.n_cone} rows, coneSearch, {what}",
+            "SELECT * FROM big WHERE coneSearch(ra, dec, %s, %s, 60)",
+            words,
+        )
     percentiles(ours, "the same, q3c_radial_query in plain SQL",
                 "SELECT * FROM big WHERE q3c_radial_query(ra, dec, %s, %s, 1.0 / 60)", words)  # fmt: skip
     square = "SELECT count(*) FROM big WHERE polygonSearch(ra, dec, ARRAY[20, 0, 21.5, 0, 21.5, 1.5, 20, 1.5])"
@@ -142,7 +177,7 @@ def lightcurve(dsn: str, given: argparse.Namespace) -> None:
         raw.execute(
             f"INSERT INTO star (run_id, task_id, star_id, tract, filter, ra, dec, flux_njy, n_visit,"
             f" is_ambiguous, is_reserved)"
-            f" SELECT 1, 1, n, 0, 'HSC-R', 60 * random(), -30 + 60 * n / {n_star}::float8, 1000, 100, false, false"
+            f" SELECT 1, 1, n, 0, 'HSC-R', 60 * random(), -30 + 60.0::float8 * n / {n_star}, 1000, 100, false, false"
             f" FROM generate_series(1, {n_star}) AS n".encode()
         )
         raw.execute("INSERT INTO source_sky (run_id, task_id, visit, ccd, source_id, ra, dec, flux_njy,"
@@ -172,18 +207,21 @@ def main() -> None:
     parser.add_argument("--n-frame", type=int, default=1000000)
     parser.add_argument("--n-detection", type=int, default=10000000)
     parser.add_argument("--only", nargs="*", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--place", help="keep server and tables in this folder, and use those that are there")
+    parser.add_argument("--fill-s", type=float, default=1e9, help="stop filling tables after so many seconds")
     given = parser.parse_args()
     room = {"cone": 160 * given.n_cone, "frame": 1000 * given.n_frame, "lightcurve": 450 * given.n_detection}
     free = shutil.disk_usage(tempfile.gettempdir()).free
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    with bench_sky.server(None) as dsn:
+    with bench_sky.server(None, given.place) as dsn:
         for name in given.only:
-            if room[name] > 0.6 * free:
+            if room[name] > 0.6 * free and not given.place:
                 print(f"{name}: needs {room[name] / 1e9:.0f} GB, {free / 1e9:.0f} GB are free")
                 continue
             PARTS[name](dsn, given)
-            with psycopg.connect(dsn, autocommit=True) as admin:  # disk is given back part by part
-                admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+            if not given.place:
+                with psycopg.connect(dsn, autocommit=True) as admin:  # disk is given back part by part
+                    admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
 
 
 if __name__ == "__main__":

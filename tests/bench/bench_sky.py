@@ -60,19 +60,24 @@ def places(n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @contextmanager
-def server(folder: Path | None) -> Iterator[str]:
-    """DSN of a server, of the PostgreSQL in this bin folder."""
+def server(folder: Path | None, keep: str | None = None) -> Iterator[str]:
+    """DSN of a server, of the PostgreSQL in this bin folder; its data are removed unless `keep` names a folder."""
     before = os.environ.pop("HSCDB_PGBIN", None)
     if folder is not None:
         os.environ["HSCDB_PGBIN"] = str(folder)
-    with tempfile.TemporaryDirectory(prefix="hscdb-bench-", ignore_cleanup_errors=True) as place:
-        Path(place).chmod(0o755)
+    with tempfile.TemporaryDirectory(prefix="hscdb-bench-", ignore_cleanup_errors=True) as scratch:
+        place = Path(keep or scratch)
+        place.mkdir(parents=True, exist_ok=True)
+        place.chmod(0o755)
         settings = {"fsync": "off", "shared_buffers": "512MB", "work_mem": "64MB", "autovacuum": "off"}
         running = Server(place, settings)
         try:
             yield running.start()
         finally:
-            running.remove()
+            if keep:
+                running.stop()
+            else:
+                running.remove()
             os.environ.pop("HSCDB_PGBIN", None)
             if before is not None:
                 os.environ["HSCDB_PGBIN"] = before

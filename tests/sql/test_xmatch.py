@@ -99,23 +99,54 @@ def test_the_cells_of_a_circle_hold_all_its_points_once(connection: Connection) 
     ra = rng.uniform(0, 360, n)
     ra[::7] = np.mod(rng.normal(0, 0.01, len(ra[::7])), 360)
     for radius in (0.5 / 3600, 20.0 / 3600, 1.0):
-        connection.execute(text("DROP TABLE IF EXISTS a, b"))
+        connection.execute(text("DROP TABLE IF EXISTS a, b CASCADE"))
         fill(connection, "a", (ra, dec), index=False)
         edge = sphere.offset(ra, dec, rng.uniform(0, 360, n), np.full(n, radius * (1.0 - 1e-9)))
         fill(connection, "b", edge, index=False)
-        words = {"r": radius}
-        ask = "SELECT sky_cells_statement(sky_places('a', 'id', 'ra', 'dec'), :r + 1e-9, sky_cell_height(:r))"
-        cells = connection.execute(text(ask), words).scalar_one()
-        missed = connection.execute(
-            text(
-                f"SELECT b.id, b.ra, b.dec FROM b LEFT JOIN ({cells}) AS c"
-                " ON c.id = b.id AND c.cell = sky_cell_at(b.ra, b.dec, sky_cell_height(:r)) WHERE c.id IS NULL"
-            ),
-            words,
-        ).all()
-        assert missed == []
-        counts = connection.execute(text(f"SELECT count(*), count(DISTINCT (c.id, c.cell)) FROM ({cells}) AS c")).one()
-        assert counts[0] == counts[1] > n
+        connection.execute(text("CREATE TEMP VIEW seen AS SELECT * FROM a"))
+        for table in ("a", "seen"):  # a view is read once, a table in three parts
+            words = {"r": radius}
+            ask = (
+                f"SELECT sky_corners_statement('{table}', 'id', 'ra', 'dec', :r + 1e-9, sky_cell_height(:r)),"
+                " sky_in_cells_statement('b', 'id', 'ra', 'dec', sky_cell_height(:r))"
+            )
+            cells, own = connection.execute(text(ask), words).one()
+            missed = connection.execute(
+                text(
+                    f"SELECT b.* FROM ({own}) AS b LEFT JOIN ({cells}) AS c ON c.id = b.id AND c.cell = b.cell"
+                    " WHERE c.id IS NULL"
+                )
+            ).all()
+            assert missed == []
+            counts = connection.execute(
+                text(f"SELECT count(*), count(DISTINCT (c.id, c.cell)) FROM ({cells}) AS c")
+            ).one()
+            assert counts[0] == counts[1] > n
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_large_cells_of_sparse_tables_give_the_same_pairs_in(connection: Connection, story: str) -> None:
+    """What a million rows would be matched by: heights are chosen by the number of rows and how crowded they are."""
+    a, b = two(story)
+    fill(connection, "a", a, index=False)
+    fill(connection, "b", b, index=False)
+    separation = 3600.0 * sphere.separation(a[0][:, None], a[1][:, None], *b)
+    table = "CAST('{}' AS regclass), 'id', 'ra', 'dec', 1e6"
+    for radius in RADII[:3]:
+        ask = f"SELECT sky_cell_join_statement({table.format('a')}, {table.format('b')}, {radius} / 3600.0)"
+        statement = connection.execute(text(ask)).scalar_one()
+        found = connection.execute(text(f"SELECT probe_id, base_id FROM ({statement}) AS p")).all()
+        assert sorted(tuple(pair) for pair in found) == chosen(separation, radius, "all")
+        height = f"SELECT 3600 * sky_cell_best_height({radius} / 3600.0, 1e6, 1e6, sky_crowding('a', 'ra', 'dec'))"
+        assert 8.0 * radius < connection.execute(text(height)).scalar_one() <= 180.0
+
+
+def test_crowding_is_the_density_that_rows_see(connection: Connection) -> None:
+    fill(connection, "a", around(8, 150.0, 40.0, 0.3, 30000), index=False)
+    density = connection.execute(text("SELECT sky_crowding('a', 'ra', 'dec')")).scalar_one()
+    assert density == pytest.approx(30000 / (np.pi * 0.3**2), rel=0.25)
+    fill(connection, "b", around(8, 150.0, 40.0, 0.3, 30), index=False)
+    assert connection.execute(text("SELECT sky_crowding('b', 'ra', 'dec')")).scalar_one() is None
 
 
 def test_the_right_tables_are_searched_by_their_index(connection: Connection) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 from hscdb.butler.metadata import PropertyList
+from hscdb.fits.solution import turned
+
+__all__ = ["Calib", "FluxFitParams", "PhotoCalib", "turned"]
 
 NJY_MAG0 = 3631e9  # nJy of AB magnitude 0
 _ERR = 2.5 / np.log(10.0)
@@ -114,17 +117,6 @@ class FluxFitParams:
         v = (np.asarray(y, np.float64) + self.y0) / self.v_max
         of = np.polynomial.chebyshev.chebval2d if self.chebyshev else np.polynomial.polynomial.polyval2d
         return np.asarray(of(u, v, self.coeff))[()]
-
-
-def turned(x: Any, y: Any, n_quarter: int, width: int, height: int) -> tuple[Any, Any]:
-    """Pixels of an image of this size in mosaic's turned frame, as FluxFitParams.eval wants them."""
-    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    n = n_quarter % 4
-    if n == 1:
-        return height - 1 - y, x
-    if n == 2:
-        return width - 1 - x, height - 1 - y
-    return (y, width - 1 - x) if n == 3 else (x, y)
 
 
 Calib = PhotoCalib

@@ -2,7 +2,7 @@
 
 mosaic   : CCDs shift and turn; a flux field of degree 7 common to all visits, one of degree 2 of each.
 jointcal : constrainedAstrometry, CCDs are affine maps; constrainedMagnitude, a constant per CCD and a field of degree 7
-           of each visit, none in common. `simple` models have one polynomial, or one scale, per frame instead.
+           of each visit, none in common. `simple` fluxes have one scale per frame instead.
 
 Orders that are set hold in both. Source: lsst/jointcal's defaults (astrometryChipOrder 1, photometryVisitOrder 7).
 """
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from hscdb.mosaic.stage import Config
 
 MODELS = ("mosaic", "jointcal")
-POSITIONS = ("", "constrained", "simple")
 FLUXES = ("", "constrainedMagnitude", "constrainedFlux", "simpleMagnitude", "simpleFlux")
 
 
@@ -39,7 +38,7 @@ def settings(config: "Config") -> solve.Settings:
     ccd = own.ccd if config.ccd_order is None else config.ccd_order
     field = own.flux if config.flux_order is None else config.flux_order
     visit_field = own.flux_visit if config.flux_visit_order is None else config.flux_visit_order
-    prepare.check(config.astrometry_order, field, visit_field, ccd, config.simple_order)
+    prepare.check(config.astrometry_order, field, visit_field, ccd)
     position = Options(
         solve_ccd=config.solve_ccd, ccd_order=ccd, n_iteration_max=config.n_iteration_max,
         clip_sigma=config.clip_sigma, ref_floor_mas=config.ref_position_floor_mas,
@@ -53,7 +52,4 @@ def settings(config: "Config") -> solve.Settings:
         is_simple=config.photometry_model.startswith("simple"), in_flux=config.photometry_model.endswith("Flux"),
         is_relative=not config.flux_absolute,
     )  # fmt: skip
-    return solve.Settings(
-        config.astrometry_order, position, scale, config.solve_turbulence,
-        config.simple_order if config.astrometry_model == "simple" else None,
-    )  # fmt: skip
+    return solve.Settings(config.astrometry_order, position, scale, config.solve_turbulence)

@@ -19,13 +19,12 @@ _CCD_ORDER_MAX = 5  # 42 terms of a CCD; a TAN-SIP of order 5 holds them
 
 
 def check(
-    astrometry_order: int | None, flux_order: int, flux_visit_order: int, ccd_order: int, simple_order: int
+    astrometry_order: int | None, flux_order: int, flux_visit_order: int, ccd_order: int
 ) -> None:  # fmt: skip
     """ConfigError `bad_setting` for orders that make no model: without linear terms all stars lie at one point."""
     for name, order, least, most in (
         ("astrometry_order", astrometry_order, 1, _ORDER_MAX), ("flux_order", flux_order, 0, _ORDER_MAX),
         ("flux_visit_order", flux_visit_order, 0, _ORDER_MAX), ("ccd_order", ccd_order, 0, _CCD_ORDER_MAX),
-        ("simple_order", simple_order, 1, _ORDER_MAX),
     ):  # fmt: skip
         if order is not None and not least <= order <= most:
             raise ConfigError(

@@ -37,16 +37,12 @@ class Given:
 
 @dataclass(frozen=True)
 class Settings:
-    """order None: chosen by the reserved stars; simple_order: of a polynomial per frame, None: constrained.
-
-    See mosaic/stage.py for the others.
-    """
+    """order None: chosen by the reserved stars; see mosaic/stage.py for the others."""
 
     order: int | None
     position: Options
     flux: flux.Options
     solve_turbulence: bool
-    simple_order: int | None = None
 
 
 @dataclass(frozen=True)

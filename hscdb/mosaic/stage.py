@@ -36,17 +36,10 @@ class Config:
         "mosaic", "mosaic: rigid CCDs, a flux field common to all visits; jointcal: affine CCDs, a flux field of each "
         "visit; both make one WCS and flux scale per frame", choices=models.MODELS,
     )  # fmt: skip
-    astrometry_model: str = setting(
-        "", "constrained (empty, too): a polynomial per visit, a map per CCD; simple: a polynomial per frame",
-        was="astrometryModel", choices=models.POSITIONS,
-    )  # fmt: skip
     photometry_model: str = setting(
         "", "constrained (Magnitude if empty): fields and CCD offsets; simple: one scale per frame; Magnitude or Flux "
         "is what is brought together", was="photometryModel", choices=models.FLUXES,
     )  # fmt: skip
-    simple_order: int = setting(
-        3, "total degree of each frame's polynomial, if astrometry_model is simple", was="astrometrySimpleOrder"
-    )
     jointcal_folder: str = setting(
         "tract", "jointcal_ files lie in jointcal-results/TRACT (hscPipe 7) or in jointcal-results/FILTER/TRACT",
         choices=("tract", "filter"),

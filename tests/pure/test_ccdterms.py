@@ -22,25 +22,31 @@ def test_moves_are_the_columns_times_the_terms_and_areas_their_determinants(orde
     for k in range(u.size):
         out = np.empty((2, n))
         ccdterms.columns(plate, u[k], v[k], out)
-        np.testing.assert_allclose(out @ (terms * ccdterms.units(n)), plate @ [du[k], dv[k]], rtol=1e-12, atol=1e-12)
+        # terms act linearly but for the turn's square
+        square = 0.5 * terms[2] ** 2 * np.array([u[k], v[k]])
+        np.testing.assert_allclose(
+            out @ (terms * ccdterms.units(n)), plate @ (np.array([du[k], dv[k]]) + square), rtol=0, atol=1e-6
+        )
         h = 1e-2
         east, north = (np.subtract(*(ccdterms.moved(terms, u[k] + s * a, v[k] + s * b) for s in (h, -h))) / (2 * h)
                        for a, b in ((1, 0), (0, 1)))  # fmt: skip
         area = (1 + east[0]) * (1 + north[1]) - east[1] * north[0]
-        assert ccdterms.area_factor(terms, u[k], v[k]) == pytest.approx(area, abs=1e-8 if order else 2e-6)
+        assert ccdterms.area_factor(terms, u[k], v[k]) == pytest.approx(area, abs=1e-8)
 
 
 def test_an_affine_map_has_a_stretch_and_two_shears() -> None:
     assert ccdterms.n_terms(1) == 6
     moved = [ccdterms.moved(row, 1000.0, 500.0) for row in np.eye(6)]
-    np.testing.assert_allclose(moved, [(1, 0), (0, 1), (-500, 1000), (1, 0.5), (1, -0.5), (0.5, 1)])
+    s, c = np.sin(1.0), np.cos(1.0)
+    turned = (1000 * (c - 1) - 500 * s, 1000 * s + 500 * (c - 1))
+    np.testing.assert_allclose(moved, [(1, 0), (0, 1), turned, (1, 0.5), (1, -0.5), (0.5, 1)])
 
 
 def stretched(world: World, seed: int = 5) -> tuple[World, np.ndarray]:
-    """The world seen by CCDs that are stretched and sheared by some 1e-4: 0.2 pix at their corners."""
+    """The world seen by CCDs that are stretched and sheared by 1e-4: 0.14 pix at their corners."""
     obs = world.obs
     terms = np.zeros((obs.ccds.size, 6))
-    terms[:, 3:] = np.random.default_rng(seed).normal(0, 0.15, (obs.ccds.size, 3))
+    terms[:, 3:] = np.random.default_rng(seed).normal(0, 0.1, (obs.ccds.size, 3))
     geometry = world.geometry
     moves = np.array([ccdterms.moved(terms[c], *lever) for c, lever in zip(obs.ccd, geometry.lever, strict=True)])
     moved = replace(
@@ -62,13 +68,13 @@ def test_affine_ccds_come_out_and_their_stars_repeat_as_well_as_rigid_ones() -> 
     world, terms = stretched(plain)
     rigid, affine, best = solve(world), solve(world, ccd_order=1), solve(plain)
     rms = [np.sqrt(np.mean(one.residual[one.is_used] ** 2)) for one in (rigid, affine, best)]
-    assert rms[0] > 1.5 * rms[2]
+    assert rms[0] > 1.3 * rms[2]
     assert rms[1] < 1.01 * rms[2]
     # a stretch of all CCDs alike is the visits' to take
     difference = affine.ccd_terms[:, 3:] - terms[:, 3:]
     off = difference - difference.mean(axis=0)
     assert off.std() < 0.02
-    assert affine.notes["priors"]["ccd_stretch_pix_at_1000"] == pytest.approx(0.15, rel=0.3)
+    assert affine.notes["priors"]["ccd_stretch_pix_at_1000"] == pytest.approx(0.1, rel=0.3)
 
 
 def test_affine_terms_that_are_not_needed_cost_nothing() -> None:

@@ -8,6 +8,7 @@ from joint_tables import repository, run
 from joint_world import World, build
 from test_mosaic_stage import Solved
 
+from hscdb.fits import solution
 from hscdb.mosaic.stage import Config
 from hscdb.run.config import knobs
 from hscdb.sky import sphere
@@ -67,6 +68,10 @@ def test_jointcal_solves_the_same_sky_and_its_files_say_so(solve, layout, folder
         jacobian = found.wcs()[visit, ccd][1].pixel_area(x, y) / card["JACAREA"]
         njy = card["CALMEAN"] * 10 ** (-0.4 * p) * jacobian
         np.testing.assert_allclose(-2.5 * np.log10(njy / 3631e9), found.scale_mag(visit, ccd, x, y), atol=1e-9)
+        # and as the readers have it
+        where = solution.read_wcs(path)
+        read = solution.read_photo_calib(scale[visit, ccd]).njy_per_count(x, y, where)
+        np.testing.assert_allclose(read, njy, rtol=1e-9)
         # of 36 terms per visit of 600 stars the corners are known worst
         assert np.std(-2.5 * np.log10(njy / 3631e9) - world.scale_mag(visit, ccd, x, y)) < 0.004
         assert pytest.approx(3631e9 / card["FLUXMAG0"]) == card["CALMEAN"]
@@ -99,13 +104,13 @@ def test_ccds_that_were_moved_have_a_row_of_each_epoch(solve) -> None:
     assert max(np.median(e) for e in found.wcs_error_mas().values()) < 1.0
 
 
-@pytest.mark.parametrize("word", ["mosaic.ccd_epochs=[\"last year\"]", "mosaic.ccd_order=9", "mosaic.simple_order=0"])
+@pytest.mark.parametrize("word", ["mosaic.ccd_epochs=[\"last year\"]", "mosaic.ccd_order=9"])
 def test_settings_that_make_no_model_are_refused(solve, word) -> None:
     assert solve(made(), word).failures() == {"bad_setting"}
 
 
 def test_jointcals_own_names_of_settings_are_known() -> None:
     names = " ".join(knob.was for knob in knobs("mosaic", Config).values())
-    for old in ("astrometryModel", "photometryModel", "astrometrySimpleOrder", "astrometryChipOrder",
+    for old in ("photometryModel", "astrometryChipOrder",
                 "astrometryVisitOrder", "photometryVisitOrder", "outlierRejectSigma"):  # fmt: skip
         assert old in names.replace(",", " ").split()

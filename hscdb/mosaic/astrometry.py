@@ -72,7 +72,7 @@ def fit(
         options.order, obs.visits.size, obs.ccds.size, options.ccd_prior_pix is None, options.ccd_order
     )  # fmt: skip
     if previous is not None:
-        state.resume(previous.coefficients, previous.ccd_terms, previous.star)
+        state.resume(previous.coefficients, previous.ccd_terms, previous.star, previous.motion)
         ridge = previous.ridge if previous.ridge.size == ridge.size else ridge
     errors, soft, n_done = noise.begin(obs, options.floor_mas, previous, _N_SOFT)
     before = np.full(obs.x.size, -1.0)
@@ -184,6 +184,8 @@ def _pass(
     state.linearize()
     travel = float(linear.fastest(state.offset, before, is_free & ~obs.is_reserved))
     use = soft * is_free
+    if state.motions is not None:
+        state.motions.improve(state.pm, weight, use, state.offset, ref_weight, ref_offset)
     shift, star_covariance = state.means(weight, use, ref_weight, ref_offset)
     own, own_covariance = state.means(weight, use, np.zeros_like(ref_weight), ref_offset)
     miss, miss_weight = _ref_miss(own, own_covariance, ref_whole, ref_offset)
@@ -191,6 +193,8 @@ def _pass(
     state.move_stars(shift)
     scalar = 0.5 * (weight[:, 0] + weight[:, 2]) * use
     share = 1.0 - robust.leverage(obs.star, scalar, np.zeros(obs.stars.size), obs.stars.size)
+    if state.motions is not None:
+        share -= state.motions.leverage
     return _Pass(
         state.offset - shift[obs.star], variance, state.offset - own[obs.star], share, star_covariance, ref_weight,
         ref_offset - shift, miss, miss_weight, system, travel,
@@ -292,6 +296,7 @@ def _solution(
         floor_mas=errors.typical, ridge=now.system.ridge,
         chi2=float(chi2[used].sum() + quadratic(now.ref_residual, now.ref_weight)[is_ref].sum()),
         dof=int(2 * used.sum() + 2 * is_ref.sum() - active.sum() - 2 * seen.sum()),
+        motion=None if state.motions is None else state.motions.told(state.pm, np.isfinite(now.star_covariance[:, 0])),
         n_parameter=int(active.sum()), n_iteration=n_iteration, n_ref=int(is_ref.sum()), notes=notes,
         error_scale=errors.scale, floors=errors.floor, ref_weight=now.ref_weight,
     )  # fmt: skip

@@ -141,6 +141,8 @@ class Astrometry:
     plane_residual  : (n_obs, 2) the same along xi and eta [mas]; given_variance (n_obs,) per axis, without floor.
     is_used, reason : of every observation.
     floor_mas       : error floor per axis that makes the residuals of the fit consistent.
+    motion          : (n_star, 4) solved proper motions, east, north and errors [mas/yr], NaN where there is none;
+                      None: not asked for.
     ridge           : inverse prior variances of the unknowns, as learned.
     turbulence      : field taken off the polynomials, if any.
     error_scale     : factor on the given one sigmas; floors (n_visit,) beside it [mas].
@@ -170,6 +172,7 @@ class Astrometry:
     n_ref: int
     notes: dict[str, object] = field(default_factory=dict)
     turbulence: Turbulence | None = None
+    motion: Floats | None = None
     error_scale: float = 1.0
     floors: Floats = field(default_factory=lambda: np.empty(0))
     ref_weight: Floats = field(default_factory=lambda: np.empty((0, 3)))

@@ -43,6 +43,7 @@ def settings(config: "Config") -> solve.Settings:
         solve_ccd=config.solve_ccd, ccd_order=ccd, n_iteration_max=config.n_iteration_max,
         clip_sigma=config.clip_sigma, ref_floor_mas=config.ref_position_floor_mas,
         floor_mas=config.position_floor_mas, ccd_prior_pix=config.ccd_prior_pix,
+        motion_prior_mas_yr=config.motion_prior_mas_yr if config.solve_motions else 0.0,
     )  # fmt: skip
     scale = fluxdesign.Options(
         order=field, visit_order=visit_field, solve_ccd=config.solve_flux_ccd,

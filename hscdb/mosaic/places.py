@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hscdb.mosaic import basis, ccdterms, linear
+from hscdb.mosaic import basis, ccdterms, linear, motion
 from hscdb.mosaic.model import Anchors, Floats, Geometry, Ints, Observations, References
 from hscdb.sky import earth
 
@@ -26,6 +26,7 @@ class Options:
     coefficient_prior_arcsec: float = 0.5
     ccd_prior_pix: float | None = None
     n_star_per_term: float = 2.0
+    motion_prior_mas_yr: float = 0.0
 
 
 def tangent(crval: Floats) -> tuple[Floats, Floats, Floats]:
@@ -127,19 +128,22 @@ class State:
             mean_mjd = np.full(n_star, float(np.mean(epoch_mjd)))
             self.refs = References(ra % 360.0, dec, mean_mjd, loose, none, refs.mag, refs.mag_err, none[:, 0])
             self.has_ref = np.ones(n_star, bool)
-        # stars are described at the epoch of their reference, or at the mean epoch of their detections
-        mean_epoch = np.bincount(obs.star, self.epoch_mjd[obs.visit], n_star) / count
-        self.star_epoch = np.where(self.has_ref, self.refs.epoch_mjd, mean_epoch)
+        self.star_epoch = motion.star_epochs(obs, refs, self.epoch_mjd)
+        self.motions = None
+        if motion.wanted(options.motion_prior_mas_yr, self.epoch_mjd):
+            self.motions = motion.Motions(obs, refs, self.epoch_mjd, self.star_epoch, options.motion_prior_mas_yr)
         self.pm, self.parallax = np.nan_to_num(self.refs.pm), np.nan_to_num(self.refs.parallax)
         self.earth = earth.place(self.epoch_mjd)
         self.x, self.y, self.offset = np.empty(n), np.empty(n), np.empty((n, 2))
         self.turn, self.plate = np.empty((n, 2, 2)), np.empty((n, 2, 2))
 
-    def resume(self, coefficients: Floats, ccd_terms: Floats, star: Floats) -> None:
-        """Go on from an earlier solution, of the same stars or not."""
+    def resume(self, coefficients: Floats, ccd_terms: Floats, star: Floats, motion: Floats | None = None) -> None:
+        """Go on from an earlier solution, of the same stars or not; motion (n_star, 4) as in model.Astrometry."""
         self.coefficients, self.ccd_terms = coefficients.copy(), ccd_terms.copy()
         if star.shape == self.star.shape:
             self.star = star.copy()
+            if motion is not None:
+                self.pm = np.where(np.isfinite(motion[:, :2]), motion[:, :2], self.pm)
 
     def linearize(self) -> None:
         """Places and slopes at the present coefficients, CCD terms and stars."""

@@ -84,11 +84,13 @@ def stars(key: dict[str, int], obs: Observations, refs: References, position: As
     has = np.isfinite(position.star_covariance[:, 0])
     reserved = np.zeros(n, bool)
     reserved[obs.star[obs.is_reserved]] = True
+    motion = np.full((n, 4), np.nan) if position.motion is None else position.motion
     return build(
         n, **key, star_id=obs.stars, ra=np.where(has, ra, np.nan), dec=np.where(has, dec, np.nan),
         ra_mas_err=np.sqrt(position.star_covariance[:, 0]), dec_mas_err=np.sqrt(position.star_covariance[:, 2]),
         mag=flux.star, mag_err=flux.star_err, ref_mag=refs.mag, ref_mag_err=refs.mag_err,
-        n_obs=np.bincount(obs.star, minlength=n).astype(np.int16), is_reserved=reserved,
+        n_obs=np.bincount(obs.star, minlength=n).astype(np.int16), is_reserved=reserved, pm_ra_mas_yr=motion[:, 0],
+        pm_dec_mas_yr=motion[:, 1], pm_ra_mas_yr_err=motion[:, 2], pm_dec_mas_yr_err=motion[:, 3],
     )  # fmt: skip
 
 

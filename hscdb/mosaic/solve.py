@@ -12,6 +12,7 @@ from hscdb.camera.model import Camera
 from hscdb.errors import DataError
 from hscdb.mosaic import astrometry, basis, ccdmap, flux, frames, geometry, judge, prepare, spread, turbulence, unknowns
 from hscdb.mosaic.model import Anchors, Astrometry, Floats, Flux, Geometry, Observations, References
+from hscdb.mosaic.motion import displacement
 from hscdb.mosaic.places import Options, State
 
 logger = logging.getLogger(__name__)
@@ -99,10 +100,11 @@ def solve(camera: Camera, given: Given, settings: Settings) -> Result:
     jacobian = frames.jacobians(where, position, obs, sky.places, areas)
     mag = obs.mag - 2.5 * np.log10(jacobian)
     scale = flux.fit(obs, refs, sky.places, mag, per_visit["zero"], settings.flux)
-    motion = prepare.motion(obs, refs, per_visit["mjd"])
-    first = judge.before(obs, obs.mag + given.zero, motion)
+    mjd = per_visit["mjd"]
+    moved = prepare.motion(obs, refs, mjd) + displacement(obs, refs, mjd, position.motion)
+    first = judge.before(obs, obs.mag + given.zero, moved)
     verdict = judge.verdict(obs, first, position, scale, err)
-    return Result(where, sky.places, err, position, scale, areas, motion, first, verdict)
+    return Result(where, sky.places, err, position, scale, areas, moved, first, verdict)
 
 
 def _position(obs: Observations, refs: References, sky: _Sky, settings: Settings, half: Floats) -> Astrometry:

@@ -47,7 +47,7 @@ def errors(state: State, solution: Astrometry, rotation: Floats, active: Bools, 
     active : (n,) unknowns that were solved; found: None if there is no more than white noise.
     """
     obs = state.obs
-    state.resume(solution.coefficients, solution.ccd_terms, solution.star)
+    state.resume(solution.coefficients, solution.ccd_terms, solution.star, solution.motion)
     state.linearize()
     given = solution.error_scale**2 * state.covariance(rotation)
     weight = np.empty_like(given)

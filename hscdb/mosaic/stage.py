@@ -76,6 +76,10 @@ class Config:
         True, "take turbulence, and bends inside the CCDs, off the model if stars become better by it"
     )
     solve_flux_ccd: bool = setting(True, "solve one flux offset per CCD", was="fluxFitSolveCcd")
+    solve_motions: bool = setting(
+        False, "solve proper motions of stars whose references have none, where the visits span half a year"
+    )
+    motion_prior_mas_yr: float = setting(5.0, "expected size of such a motion, per axis", unit="mas/yr")
     use_references: bool = setting(True, "tie positions and magnitudes to reference stars")
     use_ambiguous: bool = setting(False, "fit stars with another detection within the match radius too")
     n_shared_min: int = setting(2, "stars a visit must share with the others", was="minNumMatch")

@@ -6,7 +6,7 @@ import numpy as np
 
 from hscdb.mosaic import basis
 from hscdb.mosaic.model import Geometry, Observations, References
-from hscdb.mosaic.places import tangent, vectors
+from hscdb.mosaic.places import MAS, tangent, vectors
 from hscdb.sky import earth
 
 SCALE_PIX = 5000.0
@@ -28,6 +28,7 @@ class World:
     ccd_mag: np.ndarray
     star: np.ndarray  # unit vectors of the truth
     star_mag: np.ndarray
+    pm: np.ndarray  # mas/yr
 
 
 def deproject(xi: np.ndarray, eta: np.ndarray, ra: float, dec: float) -> tuple[np.ndarray, np.ndarray]:
@@ -41,6 +42,7 @@ def build(
     seed: int = 1, ra: float = 150.0, dec: float = 2.0, n_visit: int = 5, n_star: int = 1500, noise_pix: float = 0.02,
     mag_noise: float = 0.004, ref_fraction: float = 0.3, ref_mas: float = 1.0, outliers: float = 0.0,
     first_mas: float = 30.0, field_mag: float = 0.02, parallax_mas: float = 0.0,
+    pm_mas_yr: float = 0.0, step_days: float = 0.0,
 ) -> World:  # fmt: skip
     rng = np.random.default_rng(seed)
     side = 4
@@ -56,11 +58,16 @@ def build(
     )
     crval[:, 1] = np.clip(crval[:, 1], -89.9999, 89.9999)
     mjd = 57000.0 + (40.0 * np.arange(n_visit) if parallax_mas else np.zeros(n_visit))
+    mjd = mjd + step_days * (np.arange(n_visit) - (n_visit - 1) / 2)
+    pm = np.random.default_rng(seed + 1000).normal(0.0, pm_mas_yr, (n_star, 2)) if pm_mas_yr else np.zeros((n_star, 2))
+    _, to_east, to_north = tangent(np.stack([star_ra, star_dec], axis=1))
     parallax = parallax_mas * rng.exponential(size=n_star) if parallax_mas else np.zeros(n_star)
     columns = []
     for e in range(n_visit):
         center, east, north = (a[0] for a in tangent(crval[e : e + 1]))
         seen_at = place - (parallax[:, None] / 3.6e6 / 180.0 * np.pi) * earth.place(mjd[e])
+        moved = pm * (mjd[e] - 57000.0) / 365.25 / MAS
+        seen_at = seen_at + moved[:, :1] * to_east + moved[:, 1:] * to_north
         depth = seen_at @ center
         xi, eta = (np.degrees(seen_at @ axis / depth) * 3600 / ARCSEC for axis in (east, north))
         warp = rng.normal(0, 0.5, (2, basis.n_terms(ORDER)))
@@ -102,11 +109,11 @@ def build(
     refs = References(
         np.where(known, (star_ra[stars] + shift[0] / np.cos(np.radians(star_dec[stars]))) % 360.0, np.nan),
         np.where(known, star_dec[stars] + shift[1], np.nan), np.where(known, 57000.0, np.nan),
-        np.tile([ref_mas**2, 0.0, ref_mas**2], (stars.size, 1)), np.zeros((stars.size, 2)),
+        np.tile([ref_mas**2, 0.0, ref_mas**2], (stars.size, 1)), np.where(known[:, None], pm[stars], 0.0),
         np.where(known, star_mag[stars] + rng.normal(0, 0.02, stars.size), np.nan), np.where(known, 0.02, np.nan),
         parallax[stars],
     )  # fmt: skip
     return World(
         obs, refs, geometry, crval, mjd, np.tile(np.eye(2), (side**2, 1, 1)), terms, zero,
-        ccd_mag, place[stars], star_mag[stars],
+        ccd_mag, place[stars], star_mag[stars], pm[stars],
     )  # fmt: skip

@@ -68,9 +68,8 @@ def fit(
     state = State(obs, refs, geometry, crval, epoch_mjd, begin, options, field)
     active = unknowns.active(obs, may, visit_order, options)
     ridge, first = unknowns.loose(obs, options), state.coefficients.copy()
-    group = prior.groups(
-        options.order, obs.visits.size, obs.ccds.size, options.ccd_prior_pix is None, options.ccd_order
-    )  # fmt: skip
+    is_learned = options.ccd_prior_pix is None
+    group = prior.groups(options.order, obs.visits.size, obs.ccds.size, is_learned, options.ccd_order)
     if previous is not None:
         state.resume(previous.coefficients, previous.ccd_terms, previous.star, previous.motion)
         ridge = previous.ridge if previous.ridge.size == ridge.size else ridge
@@ -184,17 +183,14 @@ def _pass(
     state.linearize()
     travel = float(linear.fastest(state.offset, before, is_free & ~obs.is_reserved))
     use = soft * is_free
-    if state.motions is not None:
-        state.motions.improve(state.pm, weight, use, state.offset, ref_weight, ref_offset)
+    state.improve(weight, use, ref_weight, ref_offset)
     shift, star_covariance = state.means(weight, use, ref_weight, ref_offset)
     own, own_covariance = state.means(weight, use, np.zeros_like(ref_weight), ref_offset)
     miss, miss_weight = _ref_miss(own, own_covariance, ref_whole, ref_offset)
     star_covariance[np.isnan(own_covariance)] = np.nan  # a reference alone is no measurement
     state.move_stars(shift)
     scalar = 0.5 * (weight[:, 0] + weight[:, 2]) * use
-    share = 1.0 - robust.leverage(obs.star, scalar, np.zeros(obs.stars.size), obs.stars.size)
-    if state.motions is not None:
-        share -= state.motions.leverage
+    share = 1.0 - robust.leverage(obs.star, scalar, np.zeros(obs.stars.size), obs.stars.size) - state.taken()
     return _Pass(
         state.offset - shift[obs.star], variance, state.offset - own[obs.star], share, star_covariance, ref_weight,
         ref_offset - shift, miss, miss_weight, system, travel,
@@ -285,6 +281,7 @@ def _solution(
         ),
         "priors": prior.notes(now.system.ridge, group),
         **errors.notes(obs.visits, 1.0, "mas"),
+        **({} if state.tint is None else state.tint.notes(obs.visits, "color_mas_per_mag", 1.0)),
     }
     return Astrometry(
         crval=crval, coefficients=state.coefficients, order=state.options.order, visit_order=visit_order,

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hscdb.mosaic import basis, fluxdesign, noise, robust, schur
+from hscdb.mosaic import basis, fluxdesign, noise, robust, schur, tint
 from hscdb.mosaic.fluxdesign import Design, Options
 from hscdb.mosaic.model import Bools, Floats, Flux, Geometry, Observations, References
 from hscdb.mosaic.progress import Watch
@@ -110,6 +110,10 @@ class _State:
         self.total = self.own_total = none
         self.travel = np.inf
         self.ratio2 = self._ratio2()
+        color = tint.centered(refs.color)
+        self.tint = None
+        if options.color_prior_mag > 0.0 and color is not None:
+            self.tint = tint.Tint(obs, color, options.color_prior_mag, 1)
 
     def _miss(self, off: Floats) -> Floats:
         """What is brought to nothing, of magnitudes minus their star's: themselves, or fluxes in units of the star's.
@@ -150,6 +154,11 @@ class _State:
         self.value = self.value + step
         self.moved = self.mag + model.sums(self.value)
         offset = self._miss(self.moved - self.star[obs.star])
+        if self.tint is not None:
+            columns = self.tint.color[:, None, None]
+            more = self.tint.improve(columns, fitted, offset[:, None], self.ref_weight, ref_offset[:, None])[:, 0]
+            self.mag, self.moved = self.mag + more, self.moved + more
+            offset = self._miss(self.moved - self.star[obs.star])
         self.own_total = np.asarray(np.bincount(obs.star, weight, n), np.float64)
         self.total = self.own_total + self.ref_weight
         own = np.bincount(obs.star, weight * offset, n)
@@ -222,6 +231,7 @@ def _solution(
         "model": ("simple" if options.is_simple else "constrained") + ("Flux" if options.in_flux else "Magnitude"),
         "is_relative": options.is_relative,
         **errors.notes(obs.visits, 1000.0, "mmag"),
+        **({} if state.tint is None else state.tint.notes(obs.visits, "color_mmag_per_mag", 1000.0)),
     }
     zero_err, ccd_err = _errors(design, state, n_used / max(n_used.sum(), 1))
     zero = np.where(design.active[:n_group], value[:n_group] + common, np.nan)

@@ -70,7 +70,9 @@ def zero_points(rows: Rows, frames: Rows) -> Floats:
         return np.asarray(2.5 * np.log10(frames["flux_mag0_e"]))[index]
 
 
-def references(stars: Ints, positions: Rows | None, mag: Floats, mag_err: Floats) -> References:
+def references(
+    stars: Ints, positions: Rows | None, mag: Floats, mag_err: Floats, color: Floats | None = None
+) -> References:
     """References by star. positions: rows of mosaic/read_ref_positions; mag, mag_err (n_star,), NaN = none.
 
     Errors grow with the years between the catalog's epoch and the visits': sigma^2 + (sigma_pm dt)^2.
@@ -87,7 +89,7 @@ def references(stars: Ints, positions: Rows | None, mag: Floats, mag_err: Floats
         covariance[i] = np.stack([error[0] ** 2, corr * error[0] * error[1], error[1] ** 2], axis=1)
         pm[i, 0], pm[i, 1] = np.nan_to_num(positions["pm_ra_mas_yr"]), np.nan_to_num(positions["pm_dec_mas_yr"])
         parallax[i] = np.nan_to_num(positions["parallax_mas"])
-    return References(ra, dec, epoch, covariance, pm, mag, mag_err, parallax)
+    return References(ra, dec, epoch, covariance, pm, mag, mag_err, parallax, color)
 
 
 def _grown(rows: Rows, axis: str, years: Floats) -> Floats:
@@ -117,6 +119,15 @@ def reference_magnitudes(stars: Ints, rows: Rows, c0: float, c1: float, c2: floa
     mag[i] = p + c0 + c1 * color + c2 * color**2
     mag_err[i] = np.hypot((1.0 + slope) * p_err, slope * s_err)
     return mag, mag_err
+
+
+def colors(stars: Ints, rows: Rows) -> Floats:
+    """(n_star,) primary minus secondary magnitude of rows of mosaic/read_ref_fluxes; NaN where one is missing."""
+    out = np.full(stars.size, np.nan)
+    if len(rows):
+        both = [_magnitude(rows[f"{band}_njy"], rows[f"{band}_njy_err"])[0] for band in ("primary", "secondary")]
+        out[np.searchsorted(stars, rows["star_id"])] = both[0] - both[1]
+    return out
 
 
 def _magnitude(flux: Floats, flux_err: Floats) -> tuple[Floats, Floats]:

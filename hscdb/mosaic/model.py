@@ -61,7 +61,8 @@ class References:
     """Reference of each star, (n_star,) arrays with NaN where there is none.
 
     ra, dec [deg] at `epoch_mjd`; covariance (n_star, 3) [mas^2] of east, north; pm (n_star, 2) [mas/yr] and
-    parallax [mas], zero if not known; mag, mag_err in the filter's system, color term applied.
+    parallax [mas], zero if not known; mag, mag_err in the filter's system, color term applied; color: of the
+    catalog's bands [mag], NaN where it is not known, None: of no star.
     """
 
     ra: Floats
@@ -72,6 +73,7 @@ class References:
     mag: Floats
     mag_err: Floats
     parallax: Floats
+    color: Floats | None = None
 
 
 @dataclass(frozen=True)

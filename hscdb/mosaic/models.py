@@ -43,6 +43,7 @@ def settings(config: "Config") -> solve.Settings:
         solve_ccd=config.solve_ccd, ccd_order=ccd, n_iteration_max=config.n_iteration_max,
         clip_sigma=config.clip_sigma, ref_floor_mas=config.ref_position_floor_mas,
         floor_mas=config.position_floor_mas, ccd_prior_pix=config.ccd_prior_pix,
+        color_prior_mas=config.color_prior_mas if config.solve_color else 0.0,
         motion_prior_mas_yr=config.motion_prior_mas_yr if config.solve_motions else 0.0,
     )  # fmt: skip
     scale = fluxdesign.Options(
@@ -51,6 +52,6 @@ def settings(config: "Config") -> solve.Settings:
         ref_floor_mag=config.ref_magnitude_floor_mag, floor_mag=config.magnitude_floor_mag,
         field_prior_mag=config.field_prior_mag, ccd_prior_mag=config.field_prior_mag,
         is_simple=config.photometry_model.startswith("simple"), in_flux=config.photometry_model.endswith("Flux"),
-        is_relative=not config.flux_absolute,
+        is_relative=not config.flux_absolute, color_prior_mag=config.color_prior_mag if config.solve_color else 0.0,
     )  # fmt: skip
     return solve.Settings(config.astrometry_order, position, scale, config.solve_turbulence)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hscdb.mosaic import basis, ccdterms, linear, motion
+from hscdb.mosaic import basis, ccdterms, linear, motion, tint
 from hscdb.mosaic.model import Anchors, Floats, Geometry, Ints, Observations, References
 from hscdb.sky import earth
 
@@ -27,6 +27,7 @@ class Options:
     ccd_prior_pix: float | None = None
     n_star_per_term: float = 2.0
     motion_prior_mas_yr: float = 0.0
+    color_prior_mas: float = 0.0
 
 
 def tangent(crval: Floats) -> tuple[Floats, Floats, Floats]:
@@ -132,6 +133,11 @@ class State:
         self.motions = None
         if motion.wanted(options.motion_prior_mas_yr, self.epoch_mjd):
             self.motions = motion.Motions(obs, refs, self.epoch_mjd, self.star_epoch, options.motion_prior_mas_yr)
+        self.tint, color = None, tint.centered(refs.color)
+        if options.color_prior_mas > 0.0 and color is not None:
+            self.tint = tint.Tint(obs, color, options.color_prior_mas, 2)
+            self.field = self.field if len(self.field) else np.zeros((n, 2))
+        self.given_field = self.field
         self.pm, self.parallax = np.nan_to_num(self.refs.pm), np.nan_to_num(self.refs.parallax)
         self.earth = earth.place(self.epoch_mjd)
         self.x, self.y, self.offset = np.empty(n), np.empty(n), np.empty((n, 2))
@@ -144,6 +150,23 @@ class State:
             self.star = star.copy()
             if motion is not None:
                 self.pm = np.where(np.isfinite(motion[:, :2]), motion[:, :2], self.pm)
+
+    def improve(self, weight: Floats, use: Floats, ref_weight: Floats, ref_offset: Floats) -> None:
+        """What is solved in turn with the model: motions of stars and the visits' colors; offset goes along."""
+        if self.motions is not None:
+            self.motions.improve(self.pm, weight, use, self.offset, ref_weight, ref_offset)
+        if self.tint is not None:
+            columns = self.turn * self.tint.color[:, None, None]
+            scalar, ref_scalar = (0.5 * (w[:, 0] + w[:, 2]) for w in (weight, ref_weight))
+            free = use * ~self.obs.is_reserved
+            self.offset += self.tint.improve(columns, scalar * free, self.offset, ref_scalar, ref_offset)
+            # the field is taken off xi and eta
+            off = self.tint.value[self.obs.visit] * self.tint.color[:, None]
+            self.field = self.given_field - np.degrees(off / MAS)
+
+    def taken(self) -> Floats | float:
+        """Part of each detection's variance that its star's motion takes up."""
+        return 0.0 if self.motions is None else self.motions.leverage
 
     def linearize(self) -> None:
         """Places and slopes at the present coefficients, CCD terms and stars."""

@@ -44,11 +44,11 @@ def epochs(dates: Sequence[str]) -> Floats:
     return np.array([(day - _MJD_ZERO).days for day in days], np.float64)
 
 
-def by_star(obs: Observations, mags: dict[int, tuple[float, float]]) -> tuple[Floats, Floats]:
-    """(mag, mag_err), each (n_star,), of {star_id: (mag, mag_err)}; NaN where there is none."""
-    none = (np.nan, np.nan)
-    both = np.array([mags.get(int(s), none) for s in obs.stars]).reshape(-1, 2)
-    return both[:, 0], both[:, 1]
+def by_star(obs: Observations, mags: dict[int, tuple[float, float, float]]) -> tuple[Floats, Floats, Floats]:
+    """(mag, mag_err, color), each (n_star,), of {star_id: (mag, mag_err, color)}; NaN where there is none."""
+    none = (np.nan, np.nan, np.nan)
+    every = np.array([mags.get(int(s), none) for s in obs.stars]).reshape(-1, 3)
+    return every[:, 0], every[:, 1], every[:, 2]
 
 
 def among(rows: Any, chosen: Any) -> Bools:

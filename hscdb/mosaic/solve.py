@@ -234,7 +234,8 @@ def _thinned(obs: Observations, refs: References, sky: _Sky, step: int) -> tuple
     names = ("visit", "ccd", "x", "y", "covariance", "ra", "dec", "mag", "mag_err", "is_reserved", "reason")
     star = (np.cumsum(some) - 1)[obs.star[k]]
     fewer = replace(obs, stars=obs.stars[some], star=star, **{name: getattr(obs, name)[k] for name in names})
-    kept = References(*(getattr(refs, name)[some] for name in References.__dataclass_fields__))
+    every = {name: getattr(refs, name) for name in References.__dataclass_fields__}
+    kept = replace(refs, **{name: array[some] for name, array in every.items() if array is not None})
     return fewer, kept, sky.of(k)
 
 

@@ -80,6 +80,11 @@ class Config:
         False, "solve proper motions of stars whose references have none, where the visits span half a year"
     )
     motion_prior_mas_yr: float = setting(5.0, "expected size of such a motion, per axis", unit="mas/yr")
+    solve_color: bool = setting(
+        False, "solve what a star's color, by its references, does to its place and magnitude in each visit"
+    )
+    color_prior_mas: float = setting(10.0, "expected shift per mag of color, per axis", unit="mas")
+    color_prior_mag: float = setting(0.01, "expected change of a magnitude per mag of color", unit="mag")
     use_references: bool = setting(True, "tie positions and magnitudes to reference stars")
     use_ambiguous: bool = setting(False, "fit stars with another detection within the match radius too")
     n_shared_min: int = setting(2, "stars a visit must share with the others", was="minNumMatch")
@@ -207,8 +212,8 @@ def _warn(left_out: dict[str, str], result: solve.Result) -> None:
 
 def _references(
     work: Work, config: Config, unit: dict[str, Any]
-) -> tuple[Any, dict[int, tuple[float, float]]]:
-    """Rows of reference positions (or None) and {star_id: (mag, mag_err)} in the unit's filter."""
+) -> tuple[Any, dict[int, tuple[float, float, float]]]:
+    """Rows of reference positions (or None) and {star_id: (mag, mag_err, color)} in the unit's filter."""
     if not config.use_references:
         return None, {}
     catalogs = read_ref_catalogs(work.connection, **unit)
@@ -224,7 +229,9 @@ def _references(
         if len(fluxes):
             stars = np.unique(fluxes["star_id"])
             mag, err = gather.reference_magnitudes(stars, fluxes, term.c0, term.c1, term.c2)
-            return best, {int(s): (m, e) for s, m, e in zip(stars, mag, err, strict=True) if np.isfinite(m)}
+            color = gather.colors(stars, fluxes)
+            every = zip(stars, mag, err, color, strict=True)
+            return best, {int(s): (m, e, c) for s, m, e, c in every if np.isfinite(m)}
     return best, {}
 
 

@@ -104,6 +104,25 @@ def test_ccds_that_were_moved_have_a_row_of_each_epoch(solve) -> None:
     assert max(np.median(e) for e in found.wcs_error_mas().values()) < 1.0
 
 
+def test_motions_and_colors_are_solved_and_stored_when_asked_for(solve) -> None:
+    found = solve(made(), "mosaic.solve_motions=true", "mosaic.solve_color=true")
+    world, model = found.world, found.summary().model
+    assert set(model["astrometry"]["color_mas_per_mag"]) == {str(v) for v in world.visits}
+    assert np.abs(list(model["astrometry"]["color_mas_per_mag"].values())).max() < 1.5
+    assert np.abs(list(model["photometry"]["color_mmag_per_mag"].values())).max() < 3.0
+    rows = found.rows("SELECT star_id, n_obs, pm_ra_mas_yr AS east, pm_dec_mas_yr AS north, "
+                      "pm_ra_mas_yr_err AS east_err, pm_dec_mas_yr_err AS north_err FROM star_solution WHERE pm_ra_mas_yr IS NOT NULL")  # fmt: skip
+    star = np.array([r.star_id - 1 for r in rows])
+    # references have a motion of their own
+    assert not world.has_ref[star].any()
+    often = np.array([r.n_obs for r in rows]) >= 5
+    pull = np.array([[r.east / r.east_err, r.north / r.north_err] for r in rows])
+    truth = world.pm[star] / np.array([[r.east_err, r.north_err] for r in rows])
+    assert often.sum() > 30
+    assert np.median(np.abs(pull - truth)[often]) < 1.2
+    assert max(np.median(e) for e in found.wcs_error_mas().values()) < 1.0
+
+
 @pytest.mark.parametrize("word", ["mosaic.ccd_epochs=[\"last year\"]", "mosaic.ccd_order=9"])
 def test_settings_that_make_no_model_are_refused(solve, word) -> None:
     assert solve(made(), word).failures() == {"bad_setting"}

@@ -111,7 +111,8 @@ def test_motions_and_colors_are_solved_and_stored_when_asked_for(solve) -> None:
     assert np.abs(list(model["astrometry"]["color_mas_per_mag"].values())).max() < 1.5
     assert np.abs(list(model["photometry"]["color_mmag_per_mag"].values())).max() < 3.0
     rows = found.rows("SELECT star_id, n_obs, pm_ra_mas_yr AS east, pm_dec_mas_yr AS north, "
-                      "pm_ra_mas_yr_err AS east_err, pm_dec_mas_yr_err AS north_err FROM star_solution WHERE pm_ra_mas_yr IS NOT NULL")  # fmt: skip
+                      "pm_ra_mas_yr_err AS east_err, pm_dec_mas_yr_err AS north_err "
+                      "FROM star_solution WHERE pm_ra_mas_yr IS NOT NULL")  # fmt: skip
     star = np.array([r.star_id - 1 for r in rows])
     # references have a motion of their own
     assert not world.has_ref[star].any()

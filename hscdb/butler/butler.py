@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,11 +98,11 @@ class Butler:
             return [str(self.registry.path(wanted, ids))]
         if wanted.part == "md":
             return self._metadata(wanted, ids)
-        if wanted.part == "len":
+        if wanted.part == "len" and wanted.dataset in target.CATALOGS:
             from hscdb.fits.cutout import n_row
 
             return n_row(self.registry.path(wanted, ids))
-        if wanted.part == "sub":
+        if wanted.part == "sub" and wanted.dataset in target.IMAGES:
             return self._image(wanted, ids, _box(options))
         whole = self._whole(wanted, ids)
         return whole if not wanted.part else _part(whole, wanted)
@@ -125,7 +126,7 @@ class Butler:
         if dataset == "psf":
             return read.psf(path)
         if dataset in ("wcs", "fcr"):
-            return read.header_only(path)
+            return read.header_only(path, partial(self._facts, int(path.stem.rsplit("-", 2)[-2])))
         if dataset == "jointcal_wcs":
             return read.header_only(path).getWcs()
         if dataset == "jointcal_photoCalib":
@@ -154,7 +155,14 @@ class Butler:
             raise NoResults(f"butler: raw {dataid.describe(ids)}: the file {path} is gone.", code="no_raw")
         header = self._ingested(row)
         view = CameraView(self.repository.camera)
-        return read.raw_exposure(path, int(row["hdu"]), ccd, header, lambda: view[ccd.ccd])
+        facts = partial(self._facts, int(row["visit"]))
+        return read.raw_exposure(path, int(row["hdu"]), ccd, header, lambda: view[ccd.ccd], facts)
+
+    def _facts(self, visit: int) -> dict[str, Any]:
+        """What the tables know of a visit, by the keywords of a calexp."""
+        row = self.registry.ask("find_visit", visit=visit)[0]
+        keys = ("EXPID", "FILTER", "EXPTIME", "MJD-AVG", "BORE-RA", "BORE-DEC", "BORE-ROTANG", "BORE-AIRMASS")
+        return dict(zip(keys, row.tolist(), strict=True))
 
     def _ingested(self, row: Any) -> dict[str, Any]:
         """The header of a raw frame, from the tables."""
@@ -272,17 +280,18 @@ def _order(row: tuple[Any, ...]) -> tuple[tuple[bool, Any], ...]:
 
 
 def _part(whole: Any, wanted: Target) -> Any:
-    """What a suffix means."""
+    """What a suffix means. ConfigError `unknown_target` where the thing has no such part."""
     ways = {
         "wcs": "getWcs", "header_wcs": "getWcs", "psf": "getPsf", "calib": "getPhotoCalib",
         "photoCalib": "getPhotoCalib", "visitInfo": "getVisitInfo", "filter": "getFilter", "detector": "getDetector",
-        "bbox": "getBBox", "schema": "getSchema",
+        "bbox": "getBBox", "schema": "getSchema", "len": "__len__",
     }  # fmt: skip
-    way = getattr(whole, ways[wanted.part], None)
-    if way is None:
+    way = getattr(whole, ways.get(wanted.part, ""), None)
+    if way is None or isinstance(whole, Path):
+        kind, has = type(whole).__name__, [part for part, name in ways.items() if hasattr(whole, name)]
         raise ConfigError(
-            f"butler: {wanted.dataset}_{wanted.part}: a {type(whole).__name__} has none.", code="unknown_target"
+            f"butler: {wanted.dataset}_{wanted.part}: {wanted.dataset} is of type {kind}, which has no _{wanted.part}. "
+            f"There is {wanted.dataset}{''.join(f', {wanted.dataset}_{part}' for part in has)}.",
+            code="unknown_target",
         )
     return way()
-
-

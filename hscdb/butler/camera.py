@@ -132,5 +132,8 @@ class CameraView:
     def __iter__(self) -> Iterator[Detector]:
         return (Detector(ccd, self.ours) for ccd in self.ours.ccds.values())
 
+    def __repr__(self) -> str:
+        return f"Camera of {len(self)} CCDs"
+
     def __len__(self) -> int:
         return len(self.ours.ccds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,13 @@ from hscdb.errors import InputError
 
 
 class VisitInfo:
-    """What a header tells about the exposure."""
+    """What a header tells about the exposure, or the tables where it does not (facts: keyword -> content)."""
 
-    def __init__(self, metadata: PropertyList) -> None:
-        self._header = metadata
+    def __init__(self, metadata: PropertyList, facts: Mapping[str, Any] | None = None) -> None:
+        self._header, self._facts = metadata, facts or {}
 
     def _number(self, name: str) -> float:
-        found = self._header.get(name) if name in self._header else None
+        found = self._header.get(name) if name in self._header else self._facts.get(name)
         return float("nan") if found is None else float(found)
 
     def getExposureTime(self) -> float:
@@ -34,7 +34,7 @@ class VisitInfo:
 
     def getExposureId(self) -> int:
         """The visit."""
-        return self._header.getAsInt("EXPID")
+        return int(self._facts["EXPID"]) if "EXPID" in self._facts else self._header.getAsInt("EXPID")
 
     def getDate(self) -> Any:
         """Middle of the exposure, astropy's Time (TAI)."""
@@ -54,6 +54,9 @@ class VisitInfo:
         """Position angle of the instrument."""
         return self._number("BORE-ROTANG") * degrees
 
+    def __repr__(self) -> str:
+        return f"VisitInfo of {self._header!r}"
+
 
 class Filter:
     """The name of a filter."""
@@ -71,7 +74,7 @@ class Exposure:
     """A MaskedImage with WCS, PSF, zero point and header; each is made when it is first asked for.
 
     Made of a MaskedImage (and a WCS), of another Exposure (a part of it, if a box is given), or of a path.
-    An Exposure of a wcs or fcr file has a header only.
+    An Exposure of a wcs or fcr file has a header only. facts: asked for what a header without EXPID does not tell.
     """
 
     _masked: MaskedImage | None
@@ -79,6 +82,7 @@ class Exposure:
     def __init__(
         self, source: Any, other: Any = None, origin: str = PARENT, deep: bool = False, *,
         metadata: PropertyList | None = None, psf: Psf | Callable[[], Psf] | None = None, detector: Any = None,
+        facts: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:  # fmt: skip
         if isinstance(source, str | Path):
             from hscdb.butler.read import exposure
@@ -93,13 +97,14 @@ class Exposure:
             return
         self._masked = source
         self._metadata = metadata if metadata is not None else PropertyList({}, "exposure")
-        self._psf, self._detector = psf, detector
+        self._psf, self._detector, self._facts = psf, detector, facts
         self._wcs: SkyWcs | None = other if isinstance(other, SkyWcs) else None
         self._calib: PhotoCalib | None = None
 
     def _copy(self, source: Exposure) -> None:
         self._masked, self._metadata, self._psf = source._masked, source._metadata, source._psf
         self._detector, self._wcs, self._calib = source._detector, source._wcs, source._calib
+        self._facts = source._facts
 
     def getMaskedImage(self) -> MaskedImage:
         """Image, mask and variance. InputError `no_pixels` if there is only a header."""
@@ -165,7 +170,8 @@ class Exposure:
 
     def getFilter(self) -> Filter:
         """The filter."""
-        return Filter(str(self._metadata.get("FILTER", "NONE")).strip())
+        name = self._metadata.get("FILTER", "") or self._known.get("FILTER") or "NONE"
+        return Filter(str(name).strip())
 
     getFilterLabel = getFilter
 
@@ -174,8 +180,13 @@ class Exposure:
         return self._detector() if callable(self._detector) else self._detector
 
     @cached_property
+    def _known(self) -> Mapping[str, Any]:
+        """What the tables add to the header."""
+        return {} if self._facts is None or "EXPID" in self._metadata else self._facts()
+
+    @cached_property
     def _info(self) -> VisitInfo:
-        return VisitInfo(self._metadata)
+        return VisitInfo(self._metadata, self._known)
 
     def getInfo(self) -> Exposure:
         """The exposure itself, which has getVisitInfo, getWcs, getPsf, ..."""

@@ -26,6 +26,9 @@ class Psf:
         """The model."""
         return self._given() if callable(self._given) else self._given
 
+    def __repr__(self) -> str:
+        return f"Psf of a frame of {self.ours.shape[1]} x {self.ours.shape[0]} pixels, {self.ours.size} pixels wide"
+
     def getAveragePosition(self) -> Point2D:
         """The middle of the frame: where a PSF is taken when no place is named."""
         ny, nx = self.ours.shape

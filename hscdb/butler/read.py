@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,8 @@ from hscdb.image.plane import Image as Trio
 if TYPE_CHECKING:
     from hscdb.camera.model import Ccd
 
+Facts = Callable[[], Mapping[str, Any]]
+
 
 def exposure(path: Path, box: cutout.Box | None = None, detector: Callable[[], Any] | None = None) -> Exposure:
     """An image product, or the part of it in a box (x0, y0, width, height). InputError `no_file`, `no_hdu`."""
@@ -40,9 +42,9 @@ def exposure(path: Path, box: cutout.Box | None = None, detector: Callable[[], A
     )  # fmt: skip
 
 
-def header_only(path: Path) -> Exposure:
+def header_only(path: Path, facts: Facts | None = None) -> Exposure:
     """A wcs or fcr file."""
-    return Exposure(None, metadata=PropertyList(product.read_header(path), path.name))
+    return Exposure(None, metadata=PropertyList(product.read_header(path), path.name), facts=facts)
 
 
 def psf(path: Path) -> Psf:
@@ -73,7 +75,9 @@ def catalog(path: Path) -> SourceCatalog:
     return SourceCatalog(product.read_table(path, 1), product.read_header(path, 1), path.name)
 
 
-def raw_exposure(path: Path, hdu: int, ccd: Ccd, header: dict[str, Any], detector: Callable[[], Any]) -> Exposure:
+def raw_exposure(
+    path: Path, hdu: int, ccd: Ccd, header: dict[str, Any], detector: Callable[[], Any], facts: Facts
+) -> Exposure:
     """A raw frame as it was read out, overscan included, flipped as the camera says [adu]."""
     shape = (ccd.raw_height, ccd.raw_width)
     if not all(shape):
@@ -83,7 +87,7 @@ def raw_exposure(path: Path, hdu: int, ccd: Ccd, header: dict[str, Any], detecto
         return raw.read_raw(path, hdu, ccd).astype(np.float32)
 
     masked = MaskedImage(Image(load, shape=shape))
-    return Exposure(masked, metadata=PropertyList(header, path.name), detector=detector)
+    return Exposure(masked, metadata=PropertyList(header, path.name), detector=detector, facts=facts)
 
 
 def write_exposure(one: Exposure, path: Path) -> None:

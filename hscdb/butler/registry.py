@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hscdb.butler import dataid
-from hscdb.butler.target import MASTERS, WRITERS, Target, parse
+from hscdb.butler.target import MASTERS, Target, parse, writer
 from hscdb.db.engine import transaction
 from hscdb.db.queries import query
 from hscdb.errors import ConfigError, InputError
@@ -134,7 +134,6 @@ class Registry:
 
     def _why(self, target: Target, ids: Mapping[str, Any], is_swept: bool) -> str:
         """Why a product is not there, and what is."""
-        stage = WRITERS.get(target.dataset, "")
         name = self.run["name"] if self.run is not None else ""
         if target.dataset == "postISRCCD":
             return "is removed once it is used. Keep it by --config isr.keep_image=true (in a new run)."
@@ -150,10 +149,10 @@ class Registry:
             if len(others):
                 return f"run {name} has it in tract {_several(row['tract'] for row in others)}."
             has = ", ".join(str(row["dataset"]) for row in self.ask("read_datasets", **where)) or "nothing"
-            return f"run {name} has {has} of this frame. " + (f"Stage {stage} makes it." if stage else "")
+            return f"run {name} has {has} of this frame. {writer(target.dataset)}"
         rows = self.ask("read_datasets", run_id=self.run_id(target.dataset), visit=None, ccd=None)
         has = ", ".join(f"{row['n_file']} {row['dataset']}" for row in rows) or "nothing"
-        return f"run {name} has {has}." + (f" Stage {stage} makes it." if stage else "")
+        return f"run {name} has {has}. {writer(target.dataset)}"
 
     def master(self, kind: str, ids: Mapping[str, Any]) -> Path:
         """The file of the master that holds for a frame. NoResults, with the nearest."""

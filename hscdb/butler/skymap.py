@@ -50,6 +50,11 @@ class TractInfo:
     def __init__(self, row: Any, registry: Registry) -> None:
         self._row, self._registry = row, registry
 
+    @property
+    def skymap(self) -> str:
+        """Name of the sky map that it belongs to."""
+        return str(self._row["skymap"])
+
     def getId(self) -> int:
         """Its number."""
         return int(self._row["tract"])

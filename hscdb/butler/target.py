@@ -8,18 +8,31 @@ from difflib import get_close_matches
 from hscdb.errors import ConfigError
 from hscdb.fits.product import DATASETS, names
 
-MASTERS = ("bias", "dark", "flat", "fringe", "sky")
+MASTERS = ("bias", "dark", "flat", "fringe", "sky", "defects")
+IMAGES = ("raw", "postISRCCD", "calexp", "calibrated_exp", *MASTERS)
+CATALOGS = ("src", "calibrated_src")
 _COMPUTED = ("raw", "psf", "camera", "deepCoadd_skyMap", "ccdExposureId", "ccdExposureId_bits")
 SUFFIXES = (
     "filename", "md", "sub", "len", "schema", "wcs", "header_wcs", "psf", "calib", "photoCalib", "visitInfo", "filter",
     "detector", "bbox",
 )  # fmt: skip
-# stage that writes a dataset, for messages
-WRITERS = {
+# what writes a dataset, for messages; the rest is qa's
+_STAGES = {
     "postISRCCD": "isr", "calexp": "detect", "src": "detect", "wcs": "mosaic", "fcr": "mosaic",
-    "jointcal_wcs": "mosaic", "jointcal_photoCalib": "mosaic", "calibrated_exp": "apply", "calibrated_src": "apply",
-    "ResPosScatter": "qa", "MdM": "qa", "visitRms": "qa", "ResPosArrow2D": "qa",
+    "calibrated_exp": "apply", "calibrated_src": "apply",
 }  # fmt: skip
+# datasets of hscPipe that are not written, and what there is instead
+_INSTEAD = {
+    "calexpBackground": "the sky that was taken off is not kept; `--config isr.keep_image=true` keeps postISRCCD",
+    "srcMatch": "pairs with the reference catalogs are rows of table source_ref",
+    "apCorr": "src has the columns base_PsfFlux_apCorr and its like",
+    "forced": "forced photometry is not made by this version",
+    "skyCorr": "the sky of a whole visit is not fitted by this version",
+    "deepCoadd": "coadds are not made by this version; `hscdb display REPO --id tract=T patch=X,Y` shows a patch",
+    "transmission": "filters are rows of table filter, without curves",
+    "brightObjectMask": "there are no masks of bright stars",
+}  # fmt: skip
+_ALIKE = {"icMatch": "srcMatch", "icMatchFull": "srcMatch", "srcMatchFull": "srcMatch"}
 # asked for under another name
 _SAME = {"icSrc": "src", "icExp": "calexp", "photoCalib": "jointcal_photoCalib", "skyMap": "deepCoadd_skyMap"}
 
@@ -44,7 +57,24 @@ class Target:
 
 def known() -> list[str]:
     """All datasets."""
-    return [*_COMPUTED, *DATASETS]
+    return [*_COMPUTED, *(each for each in DATASETS if _instead(each) is None)]
+
+
+def writer(dataset: str) -> str:
+    """What makes a product, as a sentence."""
+    if dataset.startswith("jointcal_"):
+        return "Command jointcal.py makes it of the joint solution."
+    return f"Stage {_STAGES.get(dataset, 'qa')} makes it."
+
+
+def _instead(text: str) -> str | None:
+    """What there is in the place of a dataset that this program does not write; None if it does."""
+    if text in _COMPUTED:
+        return None
+    if text.endswith(("_metadata", "_config")):
+        return "settings and tasks lie in the database: `hscdb rerun show`, `hscdb status`"
+    near = _ALIKE.get(text, text)
+    return next((why for name, why in _INSTEAD.items() if near.startswith(name)), None)
 
 
 def parse(text: str) -> Target:
@@ -65,12 +95,12 @@ def parse(text: str) -> Target:
                 return Target(base, part)
     if text in _SAME:
         return Target(_SAME[text])
-    near = get_close_matches(text, datasets, 2, 0.6)
-    if text.startswith("deepCoadd"):
-        why = "coadds are not made by this version."
-    else:
-        why = "no such dataset" + (f"; did you mean {' or '.join(near)}?" if near else ".")
+    instead = _instead(text)
+    near = [] if instead else get_close_matches(text, datasets, 2, 0.6)
+    why = instead or "no such dataset" + (f"; did you mean {' or '.join(near)}?" if near else "")
+    listed = [each for each in known() if each in _STAGES or each in _COMPUTED or each in MASTERS or "jointcal" in each]
     raise ConfigError(
-        f"butler: {text}: {why} Datasets: {', '.join(known())}; and of each _{', _'.join(SUFFIXES)}.",
+        f"butler: {text}: {why.rstrip('?')}{'?' if near else '.'} Datasets: {', '.join(listed)}, and what qa writes "
+        f"(getDatasetTypes() lists all); and of each _{', _'.join(SUFFIXES)}.",
         code="unknown_target",
     )

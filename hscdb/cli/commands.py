@@ -42,7 +42,7 @@ COMMANDS = tuple(
         ("apply", "stages", "solution -> calibrated images and catalogs", "pipeline"),
         ("qa", "stages", "metrics and plots", "pipeline"),
         ("run", "stages", "a span of stages, e.g. isr..mosaic", "pipeline"),
-        ("display", "display", "a CCD or a focal plane on DS9, by SAMP, or as a picture", "look"),
+        ("display", "display", "a CCD, a focal plane or a patch on DS9, by SAMP, as a picture", "look"),
         ("status", "look", "how far runs and stages are; what failed and why", "look"),
         ("query", "look", "SELECT, read only, as table, CSV, ECSV, FITS, VOTable or Parquet", "look"),
         ("config", "settings", "settings of the stages", "look"),

@@ -1,9 +1,10 @@
-"""display: a CCD or a whole focal plane, with mask and sources, on DS9, by SAMP, or as a picture."""
+"""display: a CCD, a whole focal plane or a patch, with mask and sources, on DS9, by SAMP, or as a picture."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +13,23 @@ from hscdb.errors import ConfigError
 
 if TYPE_CHECKING:
     from hscdb.butler import Butler
-    from hscdb.display.visit import View
+    from hscdb.display.style import Style
+    from hscdb.display.visit import Looks, View
+    from hscdb.run.select import Selection
+
+    Way = tuple[dict[str, str], Callable[[], View]]  # words for the name of its file, and how it is made
 
 
 def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.Namespace], int]:
     """The arguments of display."""
     parser.description = (
         "Show images: one CCD as it is, several CCDs of a visit as a binned focal plane (north up, east left). Of "
-        "several visits each is shown by itself. Without --png, --ds9 or --samp it goes to what HSCDB_DISPLAY names, "
-        "else to DS9, which is started if need be. Mask planes: DETECTED blue, CR magenta, SAT and INTRP green, BAD "
-        "red, EDGE and SUSPECT yellow, NO_DATA orange. Sources: point-like yellow, extended cyan, ellipses of three "
-        "times their moments; on a focal plane as circles."
+        "several visits each is shown by itself. With patch=X,Y (and tract=N) a patch: the mean of the unmasked pixels "
+        "of all calibrated frames that touch it, by filter; to look at, it is no coadd. Without --png, --ds9 or --samp "
+        "it goes to what HSCDB_DISPLAY names, else to DS9, which is started if need be. Mask planes: DETECTED blue, CR "
+        "magenta, SAT and INTRP green, BAD red, EDGE and SUSPECT yellow, NO_DATA orange. Sources: point-like yellow, "
+        "extended cyan, ellipses of three times their moments; on a focal plane as circles; on a patch with green "
+        "crosses on the stars that were matched across visits."
     )
     parser.epilog = "\n".join((
         "examples:",
@@ -30,6 +37,7 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
         "  hscdb display REPO --rerun first --id visit=902800 --png visit.png",
         "  hscdb display REPO --dataset raw --id visit=902800 --png 'raw-{visit}.png' --bin 16",
         "  hscdb display REPO --rerun first --dataset calibrated_exp --id tract=0 visit=902800 ccd=50 --ds9",
+        "  hscdb display REPO --rerun first --id tract=0 patch=1,1 filter=HSC-R --sources --png patch.png",
         "  hscdb display REPO --rerun first --id visit=902800 ccd=50 --samp Aladin",
     ))  # fmt: skip
     options.repository(parser)
@@ -39,11 +47,14 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
     add("--calib", metavar="RUN", help="run with the masters [calib]")
     add(
         "--dataset",
-        default="calexp",
         metavar="NAME",
-        help="raw, postISRCCD, calexp, calibrated_exp, flat, ... [calexp]",
+        help="raw, postISRCCD, calexp, calibrated_exp, flat ... [calexp; of a patch calibrated_exp if there is one]",
     )
-    add("--png", metavar="FILE", help="write a picture (.png, .pdf, .svg, .jpg); {visit} stands for the visit")
+    add(
+        "--png",
+        metavar="FILE",
+        help="write a picture (.png, .pdf, .svg, .jpg); {visit}, {tract}, {patch}, {filter}: its",
+    )
     add("--ds9", nargs="?", const="", metavar="NAME", help="show on the DS9 of a name (ds9 -title NAME) [ds9]")
     add(
         "--samp",
@@ -69,7 +80,7 @@ def display(args: argparse.Namespace) -> int:
     """Show what is selected."""
     from hscdb.butler.target import parse
     from hscdb.display import picture, style
-    from hscdb.display.visit import Looks, of_ccd, of_visit
+    from hscdb.display.visit import Looks
 
     options.start_log(args)
     looks = Looks(args.bin, args.scale, args.stretch, args.sources, not args.no_mask, not args.no_labels)
@@ -78,23 +89,21 @@ def display(args: argparse.Namespace) -> int:
         picture.check(Path(args.png).expanduser())
     if args.transparency is not None:
         how.set_transparency(args.transparency)
+    dataset = parse(args.dataset or "calexp")
     with _butler(args) as butler:
-        visits = _selected(args, butler)
-        if butler.registry.run is None and parse(args.dataset).is_product:
+        views = _views(args, butler, looks, how)
+        if butler.registry.run is None and dataset.is_product:
             runs = ", ".join(butler.registry.runs) or "none yet"
             raise ConfigError(
-                f"hscdb display: {args.dataset} of which run? Add --rerun NAME. Runs: {runs}.", "no_rerun"
+                f"hscdb display: {dataset.dataset} of which run? Add --rerun NAME. Runs: {runs}.", "no_rerun"
             )
         target = None if args.png else _target(args)
-        for at, frames in enumerate(visits):
-            if len(frames) == 1:
-                view = of_ccd(butler, args.dataset, frames[0], looks, how)
-            else:
-                view = of_visit(butler, args.dataset, frames, looks, how)
+        for at, (names, make) in enumerate(views):
+            view = make()
             if target is None:
-                _write(view, args.png, int(frames[0]["visit"]), len(visits))
+                _write(view, args.png, names, len(views))
                 continue
-            frame = args.frame + at if args.frame else at + 1 if len(visits) > 1 else None
+            frame = args.frame + at if args.frame else at + 1 if len(views) > 1 else None
             target.show(view.content, frame, _settings(args), how)
             if view.shapes:
                 target.draw(view.shapes, frame)
@@ -103,27 +112,53 @@ def display(args: argparse.Namespace) -> int:
     return 0
 
 
+def _views(args: argparse.Namespace, butler: Butler, looks: Looks, how: Style) -> list[Way]:
+    """What there is to show, one after another: words for its file's name, and how it is made."""
+    from hscdb.display.visit import of_ccd, of_visit
+    from hscdb.run import select
+
+    selection = select.parse(args.id, args.where)
+    if not selection.is_given:
+        raise ConfigError(
+            "hscdb display: of what? Add e.g. --id visit=902800 ccd=50, or --id tract=0 patch=1,1.", code="usage"
+        )
+    if selection.uses("patch"):
+        from hscdb.display import patch
+
+        found = patch.chosen(butler, selection, _known(butler, selection))
+        return [(each.names, partial(patch.of_patch, butler, each, args.dataset, looks, how)) for each in found]
+    dataset = args.dataset or "calexp"
+    ways: list[Way] = []
+    for frames in _selected(butler, selection):
+        if len(frames) == 1:
+            make = partial(of_ccd, butler, dataset, frames[0], looks, how)
+        else:
+            make = partial(of_visit, butler, dataset, frames, looks, how)
+        ways.append(({"visit": str(frames[0]["visit"])}, make))
+    return ways
+
+
 def _butler(args: argparse.Namespace) -> Butler:
     from hscdb.butler import Butler
 
     return Butler(args.repository, rerun=args.rerun, calib=args.calib, dsn=args.dsn)
 
 
-def _selected(args: argparse.Namespace, butler: Butler) -> list[list[dict[str, Any]]]:
-    """dataIds of the frames of --id and --where, visit by visit. ConfigError `no_frame`."""
+def _known(butler: Butler, selection: Selection) -> dict[str, Any]:
+    """visits and ccds of the frames that --where holds for; None for all."""
     from hscdb.db.where import frames as where
-    from hscdb.run import select
 
-    selection = select.parse(args.id, args.where)
-    if not selection.is_given:
-        raise ConfigError("hscdb display: of what? Add e.g. --id visit=902800 ccd=50.", code="usage")
+    if selection.where is None:
+        return {"visits": None, "ccds": None}
+    found = where(butler.repository.engine, selection.where)
+    return {"visits": found["visit"], "ccds": found["ccd"]}
+
+
+def _selected(butler: Butler, selection: Selection) -> list[list[dict[str, Any]]]:
+    """dataIds of the frames of --id and --where, visit by visit. ConfigError `no_frame`."""
     tracts = {span[0] for one in selection.ids for span in one.get("tract", ())}
     tract = {"tract": int(next(iter(tracts)))} if len(tracts) == 1 else {}
-    known: dict[str, Any] = {"visits": None, "ccds": None}
-    if selection.where is not None:
-        found = where(butler.repository.engine, selection.where)
-        known = {"visits": found["visit"], "ccds": found["ccd"]}
-    rows = butler.registry.ask("read_frames", ids=[*selection.ids], data_type=None, **known)
+    rows = butler.registry.ask("read_frames", ids=[*selection.ids], data_type=None, **_known(butler, selection))
     visits: dict[int, list[dict[str, Any]]] = {}
     for visit, ccd in zip(rows["visit"].tolist(), rows["ccd"].tolist(), strict=True):
         visits.setdefault(visit, []).append({"visit": visit, "ccd": ccd} | tract)
@@ -148,11 +183,14 @@ def _settings(args: argparse.Namespace) -> dict[str, str]:
     return {"scale": f"limits {low} {high}" if comma else f"mode {args.scale}"}
 
 
-def _write(view: View, word: str, visit: int, n_visit: int) -> None:
+def _write(view: View, word: str, names: dict[str, str], n_view: int) -> None:
     from hscdb.display import picture
 
-    path = Path(word.replace("{visit}", str(visit))).expanduser()
-    if n_visit > 1 and "{visit}" not in word:
-        path = path.with_stem(f"{path.stem}-{visit}")
+    named, told = word, [name for name in names if f"{{{name}}}" in word]
+    for name, text in names.items():
+        named = named.replace(f"{{{name}}}", text)
+    path = Path(named).expanduser()
+    if n_view > 1 and set(told) != set(names):
+        path = path.with_stem("-".join([path.stem, *(text for name, text in names.items() if name not in told)]))
     picture.save(view.picture, path)
     print(path)

@@ -53,7 +53,7 @@ def of_ccd(butler: Butler, dataset: str, ids: dict[str, Any], looks: Looks, how:
     )
     shapes: list[symbols.Shape] = []
     if looks.snr_min is not None:
-        found = _sources(butler, dataset, ids, looks.snr_min)
+        found = sources(butler, dataset, ids, looks.snr_min)
         s2 = _N_SIGMA**2
         for x, y, xx, xy, yy, is_extended in zip(*found, strict=True):
             color = _EXTENDED if is_extended else _POINT
@@ -139,7 +139,7 @@ def _pieces(
         logger.info("display: %d of %d CCDs have no %s", len(frames) - n_shown, len(frames), dataset)
 
 
-def _sources(butler: Butler, dataset: str, ids: dict[str, Any], snr_min: float) -> tuple[npt.NDArray[Any], ...]:
+def sources(butler: Butler, dataset: str, ids: dict[str, Any], snr_min: float) -> tuple[npt.NDArray[Any], ...]:
     """x, y, moments xx, xy, yy [pix] and whether extended, of sources with a PSF flux of at least snr_min sigma."""
     table = butler.get("calibrated_src" if dataset == "calibrated_exp" else "src", ids)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -154,7 +154,7 @@ def _sources(butler: Butler, dataset: str, ids: dict[str, Any], snr_min: float) 
 def _marks(
     butler: Butler, dataset: str, ids: dict[str, Any], snr_min: float, sky: focalplane.Sky, one: focalplane.Mosaic
 ) -> list[symbols.Ellipse]:
-    x, y, _, _, _, is_extended = _sources(butler, dataset, ids, snr_min)
+    x, y, _, _, _, is_extended = sources(butler, dataset, ids, snr_min)
     west, north = sky.of_pixels(sky.camera.ccds[int(ids["ccd"])], x, y)
     columns, rows = (west - one.west) / one.step_arcsec, (north - one.north) / one.step_arcsec
     return [

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import patch_truth
 import pytest
 import tutorial
 from matplotlib.image import imread
@@ -22,9 +23,11 @@ from seed_lines import LINES, STANDS_FOR, VISITS, Line
 from tutorial import Told
 
 from hscdb import display
+from hscdb.butler import Butler
 from hscdb.cli import main, old
 from hscdb.cli.heritage import HEIRS
 from hscdb.db.server import Server
+from hscdb.errors import HscdbError
 
 SEEDS = Path(os.environ.get("HSCDB_SEEDS", Path(__file__).resolve().parents[3] / "shared" / "seeds"))
 SHELL = [(block, line) for block in tutorial.blocks("sh", "sh-fails") for line in block.text.splitlines()]
@@ -207,6 +210,21 @@ def test_the_code_of_the_manual_runs_with_its_imports_changed(results: Results, 
         )
         assert "base_PsfFlux_instFlux" in found["listing"]
         assert imread(folder / "mtv.png").shape[0] > 300
+
+
+def test_a_true_star_is_on_the_picture_of_a_patch_where_the_tract_has_it(results: Results, folder: Path) -> None:
+    with Butler(folder / "HSC", rerun="test") as butler:
+        off, n_frame = patch_truth.errors(butler, folder / "sky" / "truth_star.fits")
+        for word, said in patch_truth.REFUSED:
+            with pytest.raises(HscdbError, match=said):
+                patch_truth.chosen(butler, word)
+    assert n_frame == len(VISITS) * 4
+    assert len(off) > 10
+    distance, magnitude, marked = np.median(np.abs(off), axis=0)
+    assert distance < 0.1
+    assert np.percentile(off[:, 0], 80) < 0.5
+    assert magnitude < 0.1
+    assert marked < 0.1
 
 
 def test_the_code_of_the_manual_runs_as_it_is_under_the_shim(results: Results, folder: Path, tmp_path: Path) -> None:

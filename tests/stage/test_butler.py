@@ -208,6 +208,11 @@ def test_wcs_and_fcr_are_headers(butler: Butler) -> None:
     assert wcs.getWcs().getSkyOrigin().getDec().asDegrees() == pytest.approx(2.0)
     with pytest.raises(InputError, match="no pixels"):
         wcs.getMaskedImage()
+    # the file does not tell what the tables know
+    assert "FILTER" not in wcs.getMetadata()
+    assert wcs.getFilter().getName() == butler.get("calexp_filter", ids).getName() != "NONE"
+    assert butler.get("fcr_visitInfo", ids).getExposureId() == 100
+    assert butler.get("fcr_visitInfo", ids).getExposureTime() == 30.0
     correction = FluxFitParams(butler.get("fcr_md", ids))
     assert correction.eval(5.0, 7.0) == pytest.approx(-1e-4 * -20.0 + 2e-4 * 17.0)
     x = np.array([5.0, 25.0])
@@ -281,8 +286,21 @@ def test_what_is_missing_is_told_with_what_there_is(filled: Filled, butler: Butl
         butler.get("flat", visit=104, ccd=0)
     with pytest.raises(ConfigError, match="did you mean calexp"):
         butler.get("calxep", visit=104, ccd=0)
-    with pytest.raises(ConfigError, match="coadds are not made"):
-        butler.get("deepCoadd_calexp", tract=0, patch="1,1")
+    for target, said in (
+        ("deepCoadd_calexp", "coadds are not made .* display REPO --id tract=T patch=X,Y"),
+        ("srcMatch_md", "rows of table source_ref"),
+        ("processCcd_config", "hscdb rerun show"),
+        ("src_sub", r"src is of type SourceCatalog, which has no _sub\. There is src, src_schema, src_len\."),
+        ("bias_len", "bias is of type Exposure, which has no _len"),
+        ("psf_wcs", "psf is of type Psf, which has no _wcs"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            butler.get(target, visit=100, ccd=0, bbox=Box2I(Point2I(0, 0), Extent2I(2, 2)))
+    assert not {"srcMatch", "calexpBackground"} & set(butler.getDatasetTypes())
+    with pytest.raises(NoResults, match=r"has calexp, fcr, src, wcs of this frame\. Command jointcal\.py makes it"):
+        butler.get("jointcal_wcs", visit=100, ccd=0)
+    with pytest.raises(NoResults, match=r"no master for the night .* `hscdb master REPO defects --id`"):
+        butler.get("defects", visit=100, ccd=0)
     with pytest.raises(ConfigError, match="written by stages alone"):
         butler.put(None, "calexp", {})
 

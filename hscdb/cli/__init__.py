@@ -23,8 +23,7 @@ def main(words: Sequence[str] | None = None) -> int:
             status = args.command(args)
         sys.stdout.flush()
     except HscdbError as error:
-        said = str(error)
-        print(said if said.startswith("hscdb ") else f"hscdb: {said}", file=sys.stderr)
+        print(_told(str(error)), file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt as error:
         status = getattr(error, "exit_status", None)  # of run.interrupt's StoppedError
@@ -36,6 +35,18 @@ def main(words: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return int(status or 0)
+
+
+def _told(said: str) -> str:
+    """A message with who says it: the command, or the old one that was typed."""
+    from hscdb.run.log import speaker
+
+    spoken = speaker()
+    if spoken and said.startswith("hscdb "):
+        return f"{spoken}.py: {said.partition(': ')[2]}"
+    if spoken:
+        return f"{spoken}.py: {said}"
+    return said if said.startswith("hscdb ") else f"hscdb: {said}"
 
 
 __all__ = ["ConfigError", "main"]

@@ -83,13 +83,14 @@ def display(args: argparse.Namespace) -> int:
     from hscdb.display.visit import Looks
 
     options.start_log(args)
+    dataset = parse(args.dataset or "calexp")
+    _check_image(args, dataset.dataset)
     looks = Looks(args.bin, args.scale, args.stretch, args.sources, not args.no_mask, not args.no_labels)
     how = style.Style()
     if args.png:
         picture.check(Path(args.png).expanduser())
     if args.transparency is not None:
         how.set_transparency(args.transparency)
-    dataset = parse(args.dataset or "calexp")
     with _butler(args) as butler:
         views = _views(args, butler, looks, how)
         if butler.registry.run is None and dataset.is_product:
@@ -110,6 +111,19 @@ def display(args: argparse.Namespace) -> int:
         if target is not None:
             target.close()
     return 0
+
+
+def _check_image(args: argparse.Namespace, dataset: str) -> None:
+    """Refuse what is no image, and on a patch what has no place on the sky. ConfigError `not_an_image`."""
+    from hscdb.butler.target import IMAGES
+
+    is_patch = any(word.startswith("patch=") for word in options.flat(args.id))
+    images = ("calexp", "calibrated_exp") if is_patch else IMAGES
+    if dataset not in images:
+        what = "has no place on the sky" if dataset in IMAGES else "is no image"
+        raise ConfigError(
+            f"hscdb display --dataset {args.dataset}: {what}. Give {', '.join(images)}.", code="not_an_image"
+        )
 
 
 def _views(args: argparse.Namespace, butler: Butler, looks: Looks, how: Style) -> list[Way]:

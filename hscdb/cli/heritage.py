@@ -26,7 +26,7 @@ HEIRS: dict[str, tuple[str, str]] = {
     "reduceBias.py": ("hscdb master REPO bias --id ...", ""),
     "reduceDark.py": ("hscdb master REPO dark --id ...", ""),
     "reduceFlat.py": ("hscdb master REPO flat --id ...", ""),
-    "reduceFringe.py": ("", "not in this version: no fringe frames are made or subtracted"),
+    "reduceFringe.py": ("hscdb master REPO fringe --id ...", ""),
     "processCcd.py": (
         "hscdb run REPO isr..calibrate --rerun NAME --id ...",
         "three stages, one after another per frame",

@@ -27,7 +27,7 @@ WAYS: dict[str, tuple[str, str]] = {
     "constructFlat.py": ("master", "flat"), "constructFringe.py": ("master", "fringe"),
     "constructSky.py": ("master", "sky"),
     "reduceBias.py": ("master", "bias"), "reduceDark.py": ("master", "dark"), "reduceFlat.py": ("master", "flat"),
-    "reduceFringe.py": ("none", ""),
+    "reduceFringe.py": ("master", "fringe"),
     "processCcd.py": ("run", "isr..calibrate"), "hscProcessCcd.py": ("run", "isr..calibrate"),
     "singleFrameDriver.py": ("run", "isr..calibrate"), "reduceFrames.py": ("run", "isr..calibrate"),
     "makeDiscreteSkyMap.py": ("skymap", "discrete"), "makeSkyMap.py": ("skymap", "rings"),
@@ -123,7 +123,7 @@ def parser(name: str) -> argparse.ArgumentParser:
     add("-L", "--loglevel", nargs="+", default=[])
     add("--longlog", nargs="?", const=True, default=False)
     add("--show", nargs="+", metavar="WHAT")
-    add("-j", "--processes", "--cores", "--procs", dest="jobs", metavar="N")
+    add("-j", "--processes", "--cores", "--procs", dest="jobs", type=options.positive, metavar="N")
     add("--clobber-config", action="store_true")
     add("--diagnostics", action="store_true")
     add("-n", "--dry-run", action="store_true")
@@ -176,7 +176,7 @@ def _ingest(plan: Plan, args: argparse.Namespace) -> None:
         plan.notes.append(f"-n: {len(args.files)} files or patterns would be ingested")
         return
     mode = ["--mode", args.mode] if args.mode else []
-    jobs = ["-j", args.jobs] if args.jobs else []
+    jobs = ["-j", str(args.jobs)] if args.jobs else []
     plan.commands.append(["ingest", plan.repository, *args.files, *mode, *jobs])
 
 
@@ -197,7 +197,7 @@ def _stages(plan: Plan, args: argparse.Namespace, name: str, kind: str, word: st
     plan.rerun = _rerun(plan, args, kind)
     rest += ["--rerun", plan.rerun] if plan.rerun else []
     rest += _calib(plan, args.calib)
-    rest += ["-j", args.jobs] if args.jobs else []
+    rest += ["-j", str(args.jobs)] if args.jobs else []
     rest += ["--config", *spoken] if spoken else []
     for files in args.configfile or []:
         rest += ["--configfile", *files]

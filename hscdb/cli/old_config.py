@@ -62,7 +62,8 @@ def settings(
         found = _ours(full, stages, configs)
         if found is None:
             raise ConfigError(
-                f"{name}: --config {full}: has no counterpart here. `hscdb config {stages[-1]}` lists what there is.",
+                f"{name}: --config {full}: has no counterpart here. Settings: "
+                f"{', '.join(f'`hscdb config {stage}`' for stage in stages)}.",
                 code="unknown_setting",
             )
         notes.append(f"--config {full}: is {found} here")

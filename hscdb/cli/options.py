@@ -73,7 +73,9 @@ class Parser(argparse.ArgumentParser):
         missing = "the following arguments are required: "
         choice = re.fullmatch(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", message)
         if message.startswith(missing):
-            message = f"{message.removeprefix(missing)} is missing. Usage: {self._short().removeprefix('usage: ')}"
+            free = {each.metavar for each in self._get_positional_actions() if each.nargs in ("*", "?")}
+            names = [name for name in message.removeprefix(missing).split(", ") if name not in free]
+            message = f"{', '.join(names)} is missing. Usage: {self._short().removeprefix('usage: ')}"
         elif choice:
             known = [word.strip(" '") for word in choice[3].split(",")]
             near = get_close_matches(choice[2], known, 1)
@@ -81,7 +83,7 @@ class Parser(argparse.ArgumentParser):
             message = f"'{choice[2]}': not one of {', '.join(known)}{guess}"
         elif message.startswith("unrecognized arguments: "):
             word = message.partition(": ")[2].split()[0]
-            near = get_close_matches(word.partition("=")[0], self._option_string_actions, 1)
+            near = get_close_matches(word.partition("=")[0], self._option_string_actions, 1, 0.7)
             if near:
                 message += f"; did you mean {near[0]}?"
         dot = "" if message.endswith("?") else "."
@@ -154,10 +156,9 @@ def running(parser: argparse.ArgumentParser, *, rerun_help: str = "") -> None:
 
 def positive(word: str) -> int:
     """A whole number of at least 1."""
-    number = int(word)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{word} is less than 1")
-    return number
+    if not word.strip().isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word}: not a whole number of at least 1")
+    return int(word)
 
 
 def flat(words: Sequence[Sequence[str]] | None) -> list[str]:

@@ -60,10 +60,16 @@ def outcome(result: Outcome) -> None:
     if result.lost is not None:
         print(f"\nhscdb: {result.lost}", file=sys.stderr)
     if not rows and result.lost is None and not result.bugs:
-        print(
-            'hscdb: not running, because there is no data to process; you may preview data using "--show data"',
-            file=sys.stderr,
-        )
+        nothing()
+
+
+def nothing() -> None:
+    """What is said where a selection holds no data."""
+    from hscdb.run.log import speaker
+
+    who = f"{speaker()}.py" if speaker() else "hscdb"
+    said = 'not running, because there is no data to process; you may preview data using "--show data"'
+    print(f"{who}: {said}", file=sys.stderr)
 
 
 def _row(report: Report) -> tuple[Any, ...]:

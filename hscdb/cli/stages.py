@@ -13,6 +13,7 @@ from hscdb.errors import ConfigError
 if TYPE_CHECKING:
     from hscdb.run.config import Settings
     from hscdb.run.repository import Repository
+    from hscdb.run.rerun import Run
     from hscdb.run.stage import Stage
 
 KINDS = {
@@ -146,6 +147,7 @@ def _execute(
     """Open the run and do the work; the exit status."""
     from hscdb.cli import show
     from hscdb.db.where import frames
+    from hscdb.run import tasks
     from hscdb.run.execute import Command
     from hscdb.run.rerun import open_run
 
@@ -157,19 +159,38 @@ def _execute(
         )
     # What can be refused is refused before a run is made.
     calib = calib_run(repository, args.calib) if names != ["master"] else None
-    if selection.where is not None:
-        frames(repository.engine, selection.where)
+    has_frames = selection.where is None or len(frames(repository.engine, selection.where)) > 0
+    if selection.is_given and (tasks.warn_of_empty(repository.engine, selection) or not has_frames):
+        show.nothing()
+        return 1
     quiet = ("default", "camera", "hscdb.toml")
     said = {name for name, history in settings.history.items() if history[-1][0] not in quiet}
     opened = open_run(
         repository.engine, word, settings, names, spoken=dict.fromkeys(said), is_clobber=args.clobber_config
     )
+    if names == ["skymap"] and selection.is_given:
+        _has_calibrated(repository, opened, selection)
     result = Command(
         repository, opened, stages, selection, jobs=args.jobs, is_redo=args.redo, options=words, calib_run_id=calib,
         dask=args.dask,
     ).execute()  # fmt: skip
     show.outcome(result)
     return result.exit_status
+
+
+def _has_calibrated(repository: Repository, opened: Run, selection: Any) -> None:
+    """Refuse a sky map around frames of which none is calibrated: the one that is there would be lost for nothing."""
+    from hscdb.db.engine import transaction
+    from hscdb.db.queries import query
+
+    with transaction(repository.engine) as connection:
+        rows = query("skymap/read_frames")(connection, run_id=opened.run_id, ids=[*selection.ids])
+    if len(rows) and not rows["is_selected"].any():
+        raise ConfigError(
+            f"hscdb skymap: no frame of {selection.describe()} is calibrated in run {opened.name}, which has "
+            f"{len(rows)} others. Its sky map stays as it is; give another --id.",
+            code="no_frames",
+        )
 
 
 def all_configs() -> dict[str, type]:

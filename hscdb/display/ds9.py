@@ -26,6 +26,15 @@ SETTINGS = {"scale": "mode zscale", "zoom": "to fit"}
 _MODES = ("zscale", "zmax", "minmax", "user")
 
 
+def commands(settings: Mapping[str, Any], how: style.Style) -> list[list[str]]:
+    """What is said to DS9 when an image is loaded: mtv's settings over the usual ones, in its words."""
+    found = []
+    for key, words in {**SETTINGS, "mask": f"transparency {how.transparency:g}", **settings}.items():
+        said = str(words).split()
+        found.append([key, *(["mode", *said] if key == "scale" and said[0] in _MODES else said)])
+    return [*found, ["mask", "close"]]  # its window opens by itself
+
+
 class Ds9:
     """A DS9 by its XPA name (`ds9 -title NAME`); started at the first use if there is none and a screen is there."""
 
@@ -105,10 +114,8 @@ class Ds9:
         self.set("fits", content=image_bytes(one.pixels, {"OBJECT": one.title} | one.wcs))
         if one.mask is not None:
             self._mask(one.mask, how)
-        for key, words in {**SETTINGS, "mask": f"transparency {how.transparency:g}", **settings}.items():
-            said = str(words).split()
-            self.set(key, *(["mode", *said] if key == "scale" and said[0] in _MODES else said))
-        self.set("mask", "close")  # its window opens by itself
+        for words in commands(settings, how):
+            self.set(*words)
 
     def _go_to(self, frame: int | None) -> None:
         if frame is not None:

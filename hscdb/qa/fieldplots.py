@@ -5,6 +5,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from hscdb.camera.model import Camera
 from hscdb.qa.fields import Cells
@@ -85,6 +86,7 @@ def flux_residuals_2d(rows: Rows, title: str, snr_min: float) -> Figure:
         ax.add_collection(drawn)
         ax.autoscale_view()
         ax.set(aspect="equal", xlabel="u [pix]")
+        ax.xaxis.set_major_locator(MaxNLocator(4))
         rms = float(np.sqrt(np.mean(middle**2))) if middle.size else np.nan
         ax.set_title(f"{which}: rms of the medians {rms:.2f} mmag", fontsize=10)
         figure.colorbar(drawn, ax=ax, shrink=0.8, label=r"$\Delta m$ [mmag]")

@@ -143,8 +143,10 @@ def per_visit(scatter: Rows, title: str) -> Figure:
         both = np.sqrt(0.5 * (mine["rms_ra_mas"] ** 2 + mine["rms_dec_mas"] ** 2))
         axes[0].plot(at, both, "o-", color=color, label=which)
         axes[1].plot(at, mine["rms_mmag"], "o-", color=color, label=which)
-    axes[0].set(ylabel="rms per axis [mas]", ylim=(0, None))
-    axes[1].set(ylabel="rms [mmag]", ylim=(0, None), xlabel="visit")
+    axes[0].set(ylabel="rms per axis [mas]")
+    axes[1].set(ylabel="rms [mmag]", xlabel="visit")
+    for each in axes:  # from 0, with room above the highest mark
+        each.set_ylim(0, 1.1 * max(each.dataLim.y1, 1e-3) if np.isfinite(each.dataLim.y1) else 1)
     shown = np.unique(np.linspace(0, max(len(visits) - 1, 0), 12).astype(int))
     axes[1].set_xticks(shown, [str(v) for v in visits[shown]] if len(visits) else [], rotation=30, ha="right")
     axes[0].legend()

@@ -19,6 +19,7 @@ _NOT_RAW = {"rerun", "pgdata", "server"}  # folders of a repository that ingest 
 _FOLDERS = {template.partition("/")[0] for template in DATASETS.values()}
 read_product_paths = query("run/read_product_paths")
 read_run_products = query("run/read_run_products")
+read_master_users = query("run/read_master_users")
 delete_run_tasks = query("run/delete_run_tasks")
 delete_run_row = query("run/delete_run")
 
@@ -64,7 +65,8 @@ def remove(root: Path, files: Iterable[Path]) -> None:
 
 
 def delete_run(repository: Repository, name: str) -> int:
-    """Delete a run: its rows, then the files of its products; the number of files. Not while another builds on it.
+    """Delete a run: its rows, then the files of its products; the number of files. Not while another builds on it, or
+    has frames that were cleaned with its masters.
 
     ConfigError `no_run`, `has_heirs`.
     """
@@ -74,6 +76,13 @@ def delete_run(repository: Repository, name: str) -> int:
         if heirs:
             raise ConfigError(f"run {name}: {', '.join(heirs)} build on it. Delete them first.", code="has_heirs")
         run_id = int(row["run_id"])
+        users = [f"{each['name']} ({each['n_frame']} frames)" for each in read_master_users(connection, run_id=run_id)]
+        if users:
+            raise ConfigError(
+                f"run {name}: its masters were used in {', '.join(users)}. Delete those first; `hscdb master --redo` "
+                "makes masters anew without deleting any.",
+                code="has_heirs",
+            )
         paths = [repository.path / str(each) for each in read_run_products(connection, run_id=run_id)["path"]]
         partition.drop_run(connection, run_id)
         delete_run_tasks(connection, run_id=run_id)

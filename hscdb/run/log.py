@@ -39,18 +39,23 @@ def speak_as(name: str) -> None:
         os.environ.pop(_SPEAKER, None)
 
 
+def speaker() -> str:
+    """The name given to `speak_as`; "" if there is none."""
+    return os.environ.get(_SPEAKER, "")
+
+
 class _Format(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line: time, subject, message; level in words above INFO."""
         where = f" ({record.pathname}:{record.lineno})" if getattr(self, "is_long", False) else ""
-        speaker = os.environ.get(_SPEAKER)
-        if speaker:
+        spoken = speaker()
+        if spoken:
             level = {"WARNING": "WARN", "CRITICAL": "FATAL"}.get(record.levelname, record.levelname)
             stage, _, about = _subject.get().partition(" ")
             if about in ("", "repository"):
-                line = f"{speaker} {level}: {record.getMessage()}{where}"
+                line = f"{spoken} {level}: {record.getMessage()}{where}"
             else:
-                line = f"{speaker}.{stage} {level}: {about}: {record.getMessage()}{where}"
+                line = f"{spoken}.{stage} {level}: {about}: {record.getMessage()}{where}"
             return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         about = _subject.get() or record.name.removeprefix("hscdb.")

@@ -243,6 +243,23 @@ def test_pyproject_installs_every_old_command_and_help_knows_it() -> None:
     assert set(old.WAYS) <= set(HEIRS)
 
 
+def test_a_selection_without_data_makes_no_run_and_spoils_no_sky_map(results: Results, folder: Path) -> None:
+    def n(table: str) -> str:
+        return told("hscdb", ["query", "HSC", f"'SELECT count(*) FROM {table}'"]).out.splitlines()[2]
+
+    before = n("run"), n("frame_tract")
+    for word in ("visit=1", "field=NOWHERE"):
+        for command in ("processCcd.py", "makeDiscreteSkyMap.py"):
+            found = told(command, ["HSC", "--rerun", "test:fresh" if "Ccd" in command else "test", "--id", word])
+            assert found.status == 1
+            assert f"{command}: not running, because there is no data" in found.err
+    for command in ("makeDiscreteSkyMap.py", "makeSkyMap.py"):
+        found = told(command, ["HSC", "--rerun", "test", "--id", "field=BIAS"])
+        assert (found.status, found.err.partition(": ")[0]) == (2, command)
+        assert "which has 12 others. Its sky map stays as it is" in found.err
+    assert (n("run"), n("frame_tract")) == before
+
+
 def test_the_name_a_script_is_called_by_tells_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,6 +21,7 @@ from hscdb.image.mask import BIT
 from hscdb.image.plane import Image
 from hscdb.image.psf import gaussian
 from hscdb.run.config import Settings
+from hscdb.run.litter import delete_run
 from hscdb.run.repository import Repository, enter_camera
 from hscdb.run.rerun import open_run
 from hscdb.sky.wcs import Wcs
@@ -303,6 +304,24 @@ def test_what_is_missing_is_told_with_what_there_is(filled: Filled, butler: Butl
         butler.get("defects", visit=100, ccd=0)
     with pytest.raises(ConfigError, match="written by stages alone"):
         butler.put(None, "calexp", {})
+
+
+def test_a_run_whose_masters_were_used_is_not_deleted(filled: Filled) -> None:
+    task = filled.task("first", "isr", visit=100, ccd=0)
+    master = filled.sql("SELECT max(master_id) FROM master")
+    filled.sql(
+        "INSERT INTO frame_isr (run_id, task_id, visit, ccd, overscan_adu, read_noise_e, gain_e_per_adu, "
+        "flat_master_id, n_saturated, n_bad, n_no_data) "
+        "VALUES (%s, %s, 100, 0, '{}', '{}', '{}', %s, 0, 0, 0) RETURNING 1",
+        filled.runs["first"], task, master,
+    )  # fmt: skip
+    with Repository.open(filled.folder, filled.dsn) as repository:
+        with pytest.raises(ConfigError, match=r"run calib: its masters were used in first \(1 frames\)\. Delete those"):
+            delete_run(repository, "calib")
+        filled.sql("DELETE FROM frame_isr RETURNING 1")
+        assert delete_run(repository, "calib") == 0  # its masters were entered without products
+    with Butler(filled.folder, rerun="first") as butler, pytest.raises(NoResults, match="no master for the night"):
+        butler.get("flat", visit=100, ccd=0)
 
 
 def test_a_run_sees_what_it_builds_on_and_its_own_first(filled: Filled) -> None:

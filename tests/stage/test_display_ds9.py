@@ -58,14 +58,30 @@ def lock(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ds9(lock: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ds9]:
+def screen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file in which the virtual screen keeps its pixels."""
+    return tmp_path_factory.mktemp("pixels") / "Xvfb_screen0"
+
+
+def n_magenta(screen: Path) -> int:
+    """Pixels of the virtual screen (an X window dump) that are more red and blue than green."""
+    dump = screen.read_bytes()
+    word = np.frombuffer(dump[:100], ">u4")
+    start, width, height, row_bytes = word[0] + 12 * word[19], word[4], word[5], word[12]
+    rows = np.frombuffer(dump, np.uint8, row_bytes * height, start).reshape(height, row_bytes)[:, : 4 * width]
+    blue, green, red = (rows[:, at::4].astype(int) for at in range(3))
+    return int(((red > green + 40) & (blue > green + 40)).sum())
+
+
+@pytest.fixture(scope="module")
+def ds9(lock: Path, screen: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ds9]:
     """A DS9 that the display has started, on a virtual screen."""
     if MISSING:
         pytest.skip(f"not installed: {', '.join(MISSING)} (Debian: saods9, xvfb, xpa-tools)")
     folder, before = tmp_path_factory.mktemp("screen"), dict(os.environ)
     number = next(n for n in range(90, 200) if not Path(f"/tmp/.X11-unix/X{n}").exists())
-    words = ["Xvfb", f":{number}", "-screen", "0", "1000x900x24", "-nolisten", "tcp"]
-    screen = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    words = ["Xvfb", f":{number}", "-screen", "0", "1000x900x24", "-nolisten", "tcp", "-fbdir", str(screen.parent)]
+    server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     os.environ |= {"DISPLAY": f":{number}", "XPA_METHOD": "local", "HOME": str(folder)}
     os.environ["SAMP_HUB"] = f"std-lockurl:{lock.as_uri()}"
     one = display.use(f"ds9:hscdb-test-{os.getpid()}")
@@ -76,8 +92,8 @@ def ds9(lock: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ds9]:
         one.quit()
         assert not one.is_running()
     finally:
-        screen.terminate()
-        screen.wait(timeout=30)
+        server.terminate()
+        server.wait(timeout=30)
         os.environ.clear()
         os.environ.update(before)
         display.use("nowhere.png")
@@ -158,9 +174,14 @@ def test_a_samp_client_gets_an_image_that_it_can_read(hub: Any, tmp_path: Path) 
             viewer.bind_receive_notification(mtype, take)
         display.mtv(exposure(), title="sent")
         target.table(tmp_path / "src.fits", "sources")
-        wait_until(lambda: len(got) == 2)
-        (image, params), (table, about) = got
+        wait_until(lambda: len(got) == 3)
+        (image, params), (second, masked), (table, about) = got
         assert (image, params["name"]) == ("image.load.fits", "sent")
+        assert (second, masked["name"]) == ("image.load.fits", "sent mask")
+        with fits.open(masked["url"].removeprefix("file://")) as file:
+            assert file[0].data[40, 5] == planes.BAD == 1 << file[0].header["MP_BAD"]
+            assert file[0].data[12, 33] == planes.CR == 1 << file[0].header["MP_CR"]
+            assert file[0].header["CTYPE1"].startswith("RA---TAN")
         with fits.open(params["url"].removeprefix("file://")) as file:
             assert file[0].data[40, 5] == 40 * 80 + 5
             assert file[0].header["CTYPE1"].startswith("RA---TAN")
@@ -171,12 +192,19 @@ def test_a_samp_client_gets_an_image_that_it_can_read(hub: Any, tmp_path: Path) 
 
 
 @OPEN_SOCKETS
-def test_ds9_gets_images_and_symbols_by_samp_too(ds9: Ds9, hub: Any) -> None:
+def test_ds9_gets_images_masks_and_symbols_by_samp_too(ds9: Ds9, hub: Any, screen: Path) -> None:
     ds9.set("samp", "connect")
     try:
         display.use("samp:ds9")
-        display.mtv(exposure(), title="by SAMP")
-        wait_until(lambda: ds9.get("fits", "header", "keyword", "OBJECT") == "by SAMP")
+        display.mtv(exposure(), frame=2, title="by SAMP", settings={"mask": "transparency 35"})
+        wait_until(lambda: ds9.get("mask", "transparency") == "35")
+        assert ds9.get("frame") == "2"
+        assert ds9.get("fits", "header", "keyword", "OBJECT") == "by SAMP"
+        assert ds9.get("mask", "color") == "red"  # the last plane, over all others
+        # 100 of 4800 pixels have been hit by a cosmic ray; zoomed to fit, each is some 9 pixels wide
+        wait_until(lambda: n_magenta(screen) > 4000)
+        ds9.set("mask", "clear")
+        wait_until(lambda: n_magenta(screen) < 400)
         display.dot("o", 12, 34, size=6, ctype=display.RED)
         wait_until(lambda: "circle(13,35,6) # color=red" in ds9.get("regions", "-system", "image"))
     finally:

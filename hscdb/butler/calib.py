@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hscdb.butler.masked import MaskedImage
 from hscdb.butler.metadata import PropertyList
 from hscdb.fits.solution import turned
 
@@ -45,6 +46,16 @@ class PhotoCalib:
     def getCalibrationMean(self) -> float:
         """nJy per count."""
         return NJY_MAG0 / self.mag0
+
+    def getLocalCalibration(self, point: Any = None) -> float:
+        """nJy per count at a place: the same all over the frame."""
+        return self.getCalibrationMean()
+
+    def calibrateImage(self, masked: MaskedImage) -> MaskedImage:
+        """A copy in nJy."""
+        made = masked.clone()
+        made *= self.getCalibrationMean()
+        return made
 
     def getCalibrationErr(self) -> float:
         """Error of getCalibrationMean."""

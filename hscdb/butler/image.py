@@ -6,6 +6,7 @@ Pixels of a file are read when they are first touched. A part ([box]) shares its
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -164,6 +165,14 @@ class Image:
     def scaledMinus(self, factor: float, other: Any) -> None:
         """Subtract factor times another image."""
         self.array[:] -= factor * _pixels(other)
+
+    def writeFits(self, path: str | Path) -> None:
+        """Write the pixels to a file of one HDU, a mask with the numbers of its planes."""
+        from hscdb.fits.stream import image_bytes
+
+        planes = {f"MP_{name}": bit for name, bit in _PLANES.items()} if isinstance(self, Mask) else {}
+        where = {"LTV1": -float(self.xy0[0]), "LTV2": -float(self.xy0[1])}
+        Path(path).expanduser().write_bytes(image_bytes(self.array, planes | where))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} {self._shape[1]} x {self._shape[0]} at {self.xy0}"

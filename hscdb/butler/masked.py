@@ -103,5 +103,17 @@ class MaskedImage:
         self.image.array[:] += sign * (other.array if isinstance(other, Image) else other)
         return self
 
+    def scaledMinus(self, factor: float, other: MaskedImage) -> None:
+        """Subtract factor times another; variances add, masks join."""
+        self.variance.array[:] += factor**2 * other.variance.array
+        self.mask.array[:] |= other.mask.array
+        self.image.scaledMinus(factor, other.image)
+
+    def writeFits(self, path: Any) -> None:
+        """Write a file in the layout of calexp, without WCS and PSF."""
+        from hscdb.butler.exposure import Exposure
+
+        Exposure(self).writeFits(path)
+
     def __repr__(self) -> str:
         return f"MaskedImage {self.getWidth()} x {self.getHeight()} at {self.getXY0()}"

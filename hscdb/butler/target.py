@@ -9,7 +9,7 @@ from hscdb.errors import ConfigError
 from hscdb.fits.product import DATASETS, names
 
 MASTERS = ("bias", "dark", "flat", "fringe", "sky", "defects")
-IMAGES = ("raw", "postISRCCD", "calexp", "calibrated_exp", *MASTERS)
+IMAGES = ("raw", "postISRCCD", "calexp", "calibrated_exp", *MASTERS[:-1])  # defects are a table of boxes
 CATALOGS = ("src", "calibrated_src")
 _COMPUTED = ("raw", "psf", "camera", "deepCoadd_skyMap", "ccdExposureId", "ccdExposureId_bits")
 SUFFIXES = (

@@ -38,7 +38,7 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
         "  hscdb query ~/HSC -f stars.sql --output stars.fits\n"
         "  hscdb query ~/HSC \"SELECT name, meaning, example FROM help('%cone%')\""
     )
-    add("statement", nargs="?", help="the SELECT; '-' reads it from standard input")
+    add("statement", nargs="?", metavar="STATEMENT", help="the SELECT; '-' reads it from standard input")
     add("-f", "--file", metavar="FILE", help="read the statement from a file")
     add("-o", "--output", metavar="FILE", help="write to a file; its ending tells the format")
     add("--format", choices=_FORMATS, help="[by the file's ending, else table]")

@@ -22,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
             "examples:\n  hscdb config mosaic\n  hscdb config detect --toml > detect.toml\n"
             "  hscdb config isr --repository REPO --rerun first      what a run was made with"
         )
-        parser.add_argument("stage", nargs="?", help="a stage [all]")
+        parser.add_argument("stage", nargs="?", metavar="STAGE", help="a stage [all]")
         parser.add_argument("--toml", action="store_true", help="as a file for --configfile")
         parser.add_argument("--repository", metavar="REPO", help="with --rerun: show what a run was made with")
         parser.add_argument("--rerun", metavar="NAME", help="the run")
@@ -33,7 +33,8 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
         return stages
     parser.description = "Help on a command of hscdb, or what has become of an hscPipe command."
     parser.epilog = "examples:\n  hscdb help mosaic\n  hscdb help calibrateCatalog.py\n  hscdb help hscpipe"
-    parser.add_argument("topic", nargs="?", help="a command of hscdb or hscPipe; `hscpipe` lists the latter")
+    about = "a command of hscdb or hscPipe; `hscpipe` lists the latter"
+    parser.add_argument("topic", nargs="?", metavar="TOPIC", help=about)
     return helping
 
 

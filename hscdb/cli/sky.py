@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
             "the joint solution, plots, and how to connect. The same commands work on real data; each is printed."
         )
         parser.epilog = "examples:\n  hscdb demo\n  hscdb demo /tmp/demo --camera toy -j 1"
-        add("out", nargs="?", default="demo", help="folder [demo]")
+        add("out", nargs="?", default="demo", metavar="OUT", help="folder [demo]")
         add("--camera", default="hsc", help="camera [hsc]")
         add("--ccds", nargs="+", type=int, help="CCDs [49 50 57 58 for hsc, else all]")
         add("--visits", type=options.positive, default=5, metavar="N", help="visits [5]")
@@ -37,7 +37,7 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
         )
         parser.epilog = "examples:\n  hscdb truth demo/repository demo/sky --rerun demo"
         options.repository(parser)
-        add("sky", help="folder that hscdb simulate wrote")
+        add("sky", metavar="SKY", help="folder that hscdb simulate wrote")
         add("--rerun", metavar="NAME", help="run [the only one with a joint solution]")
         add("--snr", type=float, default=100.0, metavar="N", help="least S/N of a detection [100]")
         return truth
@@ -46,7 +46,7 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
         "examples:\n  hscdb simulate OUT --camera hsc --ccds 49 50 57 58 --visits 5 -j 2\n"
         "  hscdb simulate OUT --camera toy --set star_density=40 seeing_arcsec=0.9"
     )
-    add("out", help="folder to write to")
+    add("out", metavar="OUT", help="folder to write to")
     add("--camera", default="hsc", help="camera [hsc]")
     add("--ccds", nargs="+", type=int, help="CCDs [all science CCDs]")
     add("--visits", type=int, metavar="N", help="visits per filter [5]")

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +26,12 @@ from hscdb.cli import main as hscdb
 from hscdb.db.engine import transaction
 from hscdb.db.server import Server
 from hscdb.display import style
+from hscdb.display.gather import Grid
 from hscdb.display.visit import Looks, of_visit
 from hscdb.run.repository import Repository
 from hscdb.simulate.setup import Setup
 from hscdb.simulate.write import simulate
+from hscdb.sky.wcs import Wcs
 
 FLOOR = "import numpy, sqlalchemy, psycopg"
 VISITS = """INSERT INTO visit (visit, data_type, filter, band, field, pointing, night, obs_start, obs_mjd, exposure_s)
@@ -115,8 +118,19 @@ def reads(folder: Path, n: int) -> None:
             frames = butler.subset("calexp").cache
             draw = here_s(lambda: of_visit(butler, "calexp", frames, Looks(n_bin=8), style.Style()), n)
             tell("focal plane, per CCD with mask", draw / len(frames), 2 * image)
+            tell("patch of 4200 x 4200, per CCD with mask", here_s(partial(gather, butler, ids), n), 2 * image)
     finally:
         server.remove()
+
+
+def gather(butler: Butler, ids: dict[str, object]) -> None:
+    """Read a CCD and add it to a patch that holds all of it."""
+    exposure = butler.get("calexp", ids)
+    wcs = exposure.getWcs().ours
+    middle = tuple(float(each) for each in wcs.pixel_to_sky(1024.0, 2088.0))
+    tract = Wcs(middle, (2100.0, 2100.0), np.diag([-0.168, 0.168]) / 3600.0)
+    masked = exposure.getMaskedImage()
+    assert Grid(tract, 0, 0, 4200, 4200).add(masked.image.array, masked.mask.array, wcs, 1.0) > 8e6
 
 
 def main() -> None:

@@ -160,6 +160,31 @@ def test_variance_goes_with_the_square_of_what_multiplies_an_image() -> None:
     assert (masked.image[0, 0], masked.variance[0, 0], masked.mask[1, 0]) == (0, 72, 8)
 
 
+def test_planes_by_themselves_survive_a_file(tmp_path: Path) -> None:
+    pixels = np.arange(12, dtype=np.float32).reshape(3, 4)
+    ImageF(pixels, xy0=(5, 7)).writeFits(tmp_path / "image.fits")
+    Mask(np.full((3, 4), 1 << BIT["SAT"], np.int32)).writeFits(str(tmp_path / "mask.fits"))
+    MaskedImage(ImageF(pixels.copy())).writeFits(tmp_path / "trio.fits")
+    with fits.open(tmp_path / "image.fits") as image, fits.open(tmp_path / "mask.fits") as mask:
+        assert (image[0].data == pixels).all()
+        assert (image[0].header["LTV1"], image[0].header["LTV2"]) == (-5, -7)
+        assert (mask[0].data == 1 << mask[0].header["MP_SAT"]).all()
+    assert (Exposure(tmp_path / "trio.fits").image.array == pixels).all()
+
+
+def test_a_multiple_is_subtracted_with_its_variance_and_mask() -> None:
+    one, other = (MaskedImage(ImageF(np.full((2, 2), level, np.float32))) for level in (10.0, 2.0))
+    one.variance.array[:], other.variance.array[:], other.mask.array[0, 0] = 4.0, 1.0, 1 << BIT["CR"]
+    one.scaledMinus(3.0, other)
+    assert (one.image.array == 4.0).all()
+    assert (one.variance.array == 13.0).all()
+    assert one.mask.array.tolist() == [[1 << BIT["CR"], 0], [0, 0]]
+    calibrated = calib.PhotoCalib(3631e9 / 2).calibrateImage(one)
+    assert (calibrated.image.array == 8.0).all()
+    assert (calibrated.variance.array == 52.0).all()
+    assert (one.image.array == 4.0).all()
+
+
 def test_an_exposure_survives_a_file_and_a_cutout_keeps_its_sky(tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     masked = MaskedImage(ImageF(rng.normal(size=(80, 100)).astype("f4")), Mask(rng.integers(0, 16, (80, 100))))

@@ -1,5 +1,6 @@
 """Bulk transfer between structured arrays and the database by COPY, in the caller's transaction."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from hscdb.db.engine import driver
 from hscdb.db.queries import Query
 from hscdb.errors import SchemaError
 
+_FIRST_ROWS = 2**14
+_DECODED_BYTES = 2**23  # at a time: what the processor's caches hold is decoded fastest
 _COLUMNS = """
 SELECT attname, COALESCE(NULLIF(format_type(typbasetype, NULL), '-'), format_type(atttypid, NULL))
   FROM pg_attribute
@@ -103,22 +106,75 @@ def read(connection: Connection, query: Query, **params: Any) -> np.ndarray[Any,
         for name, kind in ((name, types.base(kind)) for name, kind in returns.items())
     )
     statement = f"COPY (SELECT {wanted} FROM ({header.for_psycopg(query.parsed)}) AS q) TO STDOUT (FORMAT binary)"
-    with driver(connection).cursor() as cursor, cursor.copy(statement.encode(), query.bind(params)) as copy:
-        stream = bytearray()  # joining a list of all chunks would hold them twice
-        for chunk in copy:
-            stream += chunk
     fields: list[tuple[str, str]] = [("_n", ">i2")]
     for name in returns:
         fields += [(f"_{name}", ">i4"), (name, query.dtype[name].newbyteorder(">").str)]
     record = np.dtype(fields)
-    body = memoryview(stream)[len(encode.SIGNATURE) : -len(encode.TRAILER)]
-    rows = np.frombuffer(body, record) if len(body) % record.itemsize == 0 else None
-    if rows is None or any((rows[f"_{name}"] != query.dtype[name].itemsize).any() for name in returns):
-        raise SchemaError(
-            f"sql/{query.name}.sql: NULL in a column that has no NULL in an array. Write COALESCE in the statement.",
-            code="null_column",
-        )
-    array = np.empty(len(rows), query.dtype)
-    for name in returns:
-        array[name] = rows[name]
-    return array
+    rows = _Rows(query, record)
+    with driver(connection).cursor() as cursor, cursor.copy(statement.encode(), query.bind(params)) as copy:
+        for chunk in _chunks(copy, driver(connection).pgconn):
+            rows.add(chunk)
+    return rows.done()
+
+
+def _chunks(copy: psycopg.Copy, raw: Any) -> Iterator[Any]:
+    """What a COPY sends, a row at a time: what has arrived is taken from libpq, the driver is asked only to wait.
+
+    Its own loop costs five times as much for each of three million rows.
+    """
+    while chunk := copy.read():
+        yield chunk
+        n_byte, data = raw.get_copy_data(1)
+        while n_byte > 0:
+            yield data
+            n_byte, data = raw.get_copy_data(1)
+        if n_byte < 0:  # the end
+            while (result := raw.get_result()) is not None:
+                if result.status != psycopg.pq.ExecStatus.COMMAND_OK:
+                    raise psycopg.errors.lookup(result.error_field(psycopg.pq.DiagnosticField.SQLSTATE).decode())(
+                        result.error_message.decode()
+                    )
+            return
+
+
+class _Rows:
+    """Records of a binary COPY, decoded as they come into an array that grows in place."""
+
+    def __init__(self, query: Query, record: np.dtype[Any]) -> None:
+        self.query, self.record = query, record
+        self.array: np.ndarray[Any, Any] = np.empty(_FIRST_ROWS, query.dtype)
+        self.n, self.stream, self.left = 0, bytearray(), len(encode.SIGNATURE)
+
+    def add(self, chunk: Any) -> None:
+        """Take what has come; it is decoded some megabytes at a time."""
+        self.stream += chunk
+        if len(self.stream) >= _DECODED_BYTES:
+            self._decode(False)
+
+    def done(self) -> np.ndarray[Any, Any]:
+        """All rows. SchemaError `null_column` for a NULL where an array has none."""
+        self._decode(True)
+        self.array.resize(self.n, refcheck=False)
+        return self.array
+
+    def _decode(self, is_last: bool) -> None:
+        end = len(self.stream) - len(encode.TRAILER) if is_last else len(self.stream)
+        n = max(end - self.left, 0) // self.record.itemsize
+        rows = np.frombuffer(self.stream, self.record, n, self.left) if n else np.empty(0, self.record)
+        names = self.query.dtype.names or ()
+        is_ragged = is_last and self.left + n * self.record.itemsize != end
+        if is_ragged or any((rows[f"_{name}"] != self.query.dtype[name].itemsize).any() for name in names):
+            raise SchemaError(
+                f"sql/{self.query.name}.sql: NULL in a column that has no NULL in an array. Write COALESCE in the "
+                "statement.",
+                code="null_column",
+            )
+        while self.n + n > len(self.array):
+            self.array.resize(2 * len(self.array), refcheck=False)
+        part = self.array[self.n : self.n + n]
+        for name in names:
+            part[name] = rows[name]
+        self.n += n
+        used = self.left + n * self.record.itemsize
+        del rows
+        self.stream, self.left = self.stream[used:], 0

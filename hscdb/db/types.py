@@ -1,5 +1,6 @@
 """PostgreSQL's types as numpy dtypes, and values on their way in."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ _ALIASES = {
 }
 
 
+@cache
 def base(type_name: str) -> str:
     """The canonical name of a type: aliases and the project's domains resolved, `[]` kept."""
     element = type_name.removesuffix("[]")
@@ -52,6 +54,8 @@ def plain(entry: Any, type_name: str) -> Any:
     if type_name.endswith("[]") and isinstance(entry, np.ndarray | list | tuple):
         element = type_name.removesuffix("[]")
         listed = entry.tolist() if isinstance(entry, np.ndarray) else entry
+        if all(type(item) is float and item == item for item in listed) and dtype(element).kind == "f":
+            return list(listed)
         return [plain(item, element) for item in listed]
     if isinstance(entry, np.ndarray | np.generic):
         entry = entry.tolist() if not isinstance(entry, np.datetime64) else entry.item()

@@ -6,6 +6,7 @@ A joint solution of 100 visits writes 20 000 of them. Floats are written so that
 import math
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,21 @@ def write(path: Path, cards: Sequence[Card]) -> None:
 
 
 def _card(keyword: str, content: Any, comment: str) -> str:
-    name = f"{keyword:8}" if _STANDARD.fullmatch(keyword) else f"HIERARCH {keyword} "
-    text = f"{name}= {_text(keyword, content)}"
+    text = f"{_name(keyword)}= {_text(keyword, content)}"
     if len(text) > _WIDTH:
         raise DataError(f"{keyword}: {content!r} does not fit into a card. Shorten it.", code="bad_card")
     return (f"{text} / {comment}" if comment else text)[:_WIDTH].ljust(_WIDTH)
 
 
+@cache
+def _name(keyword: str) -> str:
+    return f"{keyword:8}" if _STANDARD.fullmatch(keyword) else f"HIERARCH {keyword} "
+
+
 def _text(keyword: str, content: Any) -> str:
+    if type(content) is float and math.isfinite(content):  # most are
+        text = repr(content).upper()
+        return f"{text if '.' in text else text.replace('E', '.0E'):>20}"
     if isinstance(content, bool):
         return f"{'T' if content else 'F':>20}"
     if isinstance(content, str):

@@ -98,20 +98,24 @@ def turned(power: Floats, angle_rad: float) -> Floats:
     Total degree is kept; the constant stays exactly.
     """
     order = power.shape[0] - 1
+    return np.asarray((_turning(order, float(angle_rad)) @ power.ravel()).reshape(power.shape))
+
+
+@cache
+def _turning(order: int, angle_rad: float) -> Floats:
+    """Matrix of `turned`, of raveled coefficients: CCDs lie at few angles."""
     c, s = np.cos(angle_rad), np.sin(angle_rad)
     u_powers = _binomials(order, c, -s)
     v_powers = _binomials(order, s, c)
-    out = np.zeros_like(power)
+    out = np.zeros((order + 1, order + 1, order + 1, order + 1))
     for p in range(order + 1):
         for q in range(order + 1 - p):
-            if power[p, q] == 0.0:
-                continue
             # homogeneous of degree p + q: convolve the coefficients of y^j in u^p and v^q
             product = np.convolve(u_powers[p], v_powers[q])
             n = p + q
             for j in range(n + 1):
-                out[n - j, j] += power[p, q] * product[j]
-    return out
+                out[n - j, j, p, q] = product[j]
+    return out.reshape((order + 1) ** 2, -1)
 
 
 def _binomials(order: int, a: float, b: float) -> list[Floats]:

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from hscdb.mosaic import prepare
 from hscdb.mosaic.model import Floats, Ints, Observations, References
 
 Rows = npt.NDArray[np.void]
@@ -22,7 +23,7 @@ def observations(
 
     The instrumental magnitude is recovered from the calibrated flux and the first zero point of its frame.
     """
-    stars, star = np.unique(rows["star_id"], return_inverse=True)
+    stars, star = prepare.by_rank(rows["star_id"])
     visits, first = np.unique(frames["visit"], return_index=True)
     bounds = np.zeros(0) if epochs_mjd is None else epochs_mjd
     visit_epochs = np.searchsorted(bounds, frames["obs_mjd"][first], side="right")

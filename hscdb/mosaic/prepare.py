@@ -9,7 +9,7 @@ import numpy as np
 from hscdb.camera.model import Camera
 from hscdb.errors import ConfigError, DataError
 from hscdb.mosaic import robust
-from hscdb.mosaic.model import Bools, Floats, Observations, References
+from hscdb.mosaic.model import Bools, Floats, Ints, Observations, References
 from hscdb.mosaic.places import tangent, vectors
 from hscdb.sky import earth
 
@@ -69,8 +69,8 @@ def connected(
     visits = np.unique(all_frames["visit"])
     free = ~seen["is_reserved"] & (use_ambiguous | ~seen["is_ambiguous"])
     # a star counts once per visit, also where overlapping CCDs have seen it twice
-    links = np.unique(np.stack([seen["star_id"][free], seen["visit"][free]]), axis=1)
-    stars, star = np.unique(links[0], return_inverse=True)
+    links = _pairs(seen["star_id"][free], seen["visit"][free])
+    stars, star = by_rank(links[0])
     visit = np.searchsorted(visits, links[1])
     has_ref = np.isin(stars, positions["star_id"]) if positions is not None else np.zeros(stars.size, bool)
     shared = (np.bincount(star, minlength=stars.size) >= 2) | has_ref
@@ -96,6 +96,26 @@ def connected(
         return seen, all_frames, left_out
     kept = visits[kept]
     return seen[np.isin(seen["visit"], kept)], all_frames[np.isin(all_frames["visit"], kept)], left_out
+
+
+def by_rank(ids: Ints) -> tuple[Ints, Ints]:
+    """As np.unique with return_inverse; without sorting where ids (n,) come sorted, as rows do by star."""
+    if ids.size and (ids[1:] < ids[:-1]).any():
+        found, rank = np.unique(ids, return_inverse=True)
+        return found, rank
+    is_new = np.ones(ids.size, bool)
+    is_new[1:] = ids[1:] != ids[:-1]
+    return ids[is_new], np.cumsum(is_new) - 1
+
+
+def _pairs(first: Ints, second: Ints) -> tuple[Ints, Ints]:
+    """The different pairs of two columns, by the first and then the second."""
+    if first.size and ((first[1:] < first[:-1]) | ((first[1:] == first[:-1]) & (second[1:] < second[:-1]))).any():
+        order = np.lexsort([second, first])
+        first, second = first[order], second[order]
+    is_new = np.ones(first.size, bool)
+    is_new[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
+    return first[is_new], second[is_new]
 
 
 def per_visit(used: Any, obs: Observations, camera: Camera) -> dict[str, Floats]:

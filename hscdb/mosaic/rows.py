@@ -1,5 +1,6 @@
 """The joint solution as rows of the database (structured arrays named like the columns)."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from hscdb.mosaic.solve import Result
 from hscdb.sky import sphere
 
 Rows = npt.NDArray[np.void]
+
+_N_ROWS = 200_000  # of 40 MB: millions at once would hold more than the solution itself
 
 
 def build(n: int, **columns: Any) -> Rows:
@@ -94,21 +97,24 @@ def stars(key: dict[str, int], obs: Observations, refs: References, position: As
     )  # fmt: skip
 
 
-def residuals(key: dict[str, int], source_id: Ints, obs: Observations, result: Result) -> Rows:
-    """Rows of star_residual; source_id (n_obs,)."""
+def residuals(key: dict[str, int], source_id: Ints, obs: Observations, result: Result) -> Iterator[Rows]:
+    """Rows of star_residual, _N_ROWS at a time; source_id (n_obs,)."""
     geometry, position, flux, first = result.places, result.position, result.scale, result.first
-    ra, dec = _places(obs, position, result.motion)
-    star_mag = flux.star[obs.star]
-    return build(
-        obs.star.size, **key, star_id=obs.stars[obs.star], visit=obs.visits[obs.visit], ccd=obs.ccds[obs.ccd],
-        source_id=source_id, u_pix=geometry.u, v_pix=geometry.v, ra=ra, dec=dec, mag=star_mag + flux.residual,
-        mag_err=obs.mag_err, position_mas_err=result.place_err,
-        ra_before_mas=first.position[:, 0], dec_before_mas=first.position[:, 1], mag_before_mmag=1000.0 * first.mag,
-        ra_after_mas=position.residual[:, 0], dec_after_mas=position.residual[:, 1],
-        mag_after_mmag=1000.0 * flux.residual, is_used_astrometry=position.is_used, is_used_photometry=flux.is_used,
-        reason_astrometry=_or_null(position.reason), reason_photometry=_or_null(flux.reason),
-        is_reserved=obs.is_reserved,
-    )  # fmt: skip
+    for begin in range(0, obs.star.size, _N_ROWS):
+        k = slice(begin, begin + _N_ROWS)
+        star = obs.star[k]
+        ra, dec = _places(position.star[star], position.residual[k] + result.motion[k])
+        yield build(
+            star.size, **key, star_id=obs.stars[star], visit=obs.visits[obs.visit[k]], ccd=obs.ccds[obs.ccd[k]],
+            source_id=source_id[k], u_pix=geometry.u[k], v_pix=geometry.v[k], ra=ra, dec=dec,
+            mag=flux.star[star] + flux.residual[k], mag_err=obs.mag_err[k], position_mas_err=result.place_err[k],
+            ra_before_mas=first.position[k, 0], dec_before_mas=first.position[k, 1],
+            mag_before_mmag=1000.0 * first.mag[k], ra_after_mas=position.residual[k, 0],
+            dec_after_mas=position.residual[k, 1], mag_after_mmag=1000.0 * flux.residual[k],
+            is_used_astrometry=position.is_used[k], is_used_photometry=flux.is_used[k],
+            reason_astrometry=_or_null(position.reason[k]), reason_photometry=_or_null(flux.reason[k]),
+            is_reserved=obs.is_reserved[k],
+        )  # fmt: skip
 
 
 def _or_null(reason: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
@@ -117,10 +123,8 @@ def _or_null(reason: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
     return out
 
 
-def _places(obs: Observations, position: Astrometry, motion: Floats) -> tuple[Floats, Floats]:
-    """(ra, dec) [deg] of the detections by the joint solution: star plus its motion (n_obs, 2) [mas] plus residual."""
-    off = position.residual + motion
-    s = position.star[obs.star]
+def _places(s: Floats, off: Floats) -> tuple[Floats, Floats]:
+    """(ra, dec) [deg] of detections by the joint solution: star (n, 3), and residual plus motion (n, 2) [mas]."""
     east = np.stack([-s[:, 1], s[:, 0], np.zeros(len(s))], axis=1)
     length = np.linalg.norm(east, axis=1, keepdims=True)
     east = np.where(length > 1e-12, east / np.maximum(length, 1e-12), np.array([0.0, 1.0, 0.0]))

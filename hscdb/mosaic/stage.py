@@ -181,9 +181,10 @@ def write(work: Work, config: Config, given: solve.Given, found: Found, result: 
         ("mosaic_visit", rows.visits(key, result.where, obs, position, scale)),
         ("mosaic_ccd", rows.ccds(key, obs, position, scale)),
         ("star_solution", rows.stars(key, obs, given.refs, position, scale)),
-        ("star_residual", rows.residuals(key, found.source_id, obs, result)),
     ):
         copy.write(work.connection, table, array)
+    for part in rows.residuals(key, found.source_id, obs, result):
+        copy.write(work.connection, "star_residual", part)
     return _write_frames(work, config, key, given, result)
 
 

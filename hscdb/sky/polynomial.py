@@ -70,10 +70,19 @@ def shift(c: Floats, dx: float, dy: float) -> Floats:
     """The same function of (x', y') with x = x' + dx, y = y' + dy."""
     n = c.shape[0]
 
+    number, power = _binomials(n)
+
     def binomial(d: float) -> Floats:
-        return np.array([[comb(p, k) * d ** (p - k) if k <= p else 0.0 for p in range(n)] for k in range(n)])
+        return np.asarray(number * (float(d) ** np.arange(n))[power])
 
     return np.asarray(binomial(dx) @ c @ binomial(dy).T)
+
+
+@cache
+def _binomials(n: int) -> tuple[Floats, NDArray[np.int64]]:
+    """(n, n) numbers p over k at [k, p], 0 where k > p, and p - k."""
+    number = np.array([[float(comb(p, k)) for p in range(n)] for k in range(n)])
+    return number, np.array([[max(p - k, 0) for p in range(n)] for k in range(n)])
 
 
 def compose(c: Floats, matrix: Floats) -> Floats:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -148,8 +149,8 @@ class Wcs:
         u, v = x - self.crpix[0], y - self.crpix[1]
         big_u, big_v = u + polynomial.evaluate(self.a, u, v), v + polynomial.evaluate(self.b, u, v)
         frame = polynomial.Scaling.of(big_u, big_v)
-        matrix = polynomial.design(*frame.apply(big_u, big_v), n)
-        solution = np.linalg.lstsq(matrix, np.stack([u - big_u, v - big_v], axis=1), rcond=None)[0]
+        matrix = polynomial.design(*frame.apply(big_u, big_v), n)  # Legendre's: its columns are nearly orthogonal
+        solution = np.linalg.solve(matrix.T @ matrix, matrix.T @ np.stack([u - big_u, v - big_v], axis=1))
         ap, bp = (frame.expand(polynomial.from_legendre(column, n), (0.0, 0.0)) for column in solution.T)
         return ap, bp
 
@@ -187,12 +188,20 @@ def fit(
     diagonal = np.abs(np.diag(r))
     if diagonal.min() < 1e-10 * diagonal.max():
         raise DataError(f"wcs: the stars lie too badly for a fit of order {order}.", code="too_few_stars")
+    return _through(ras, decs, root, np.linalg.solve(r, q.T), frame, crval, crpix, degree)
+
+
+def _through(
+    ra: Floats, dec: Floats, root: Floats, to_terms: Floats, frame: polynomial.Scaling, crval: tuple[float, float],
+    crpix: tuple[float, float], degree: int,
+) -> Wcs:  # fmt: skip
+    """`fit` by the matrix (n_term, n) from plane coordinates times root (n,) to Legendre terms in the frame's box."""
     left = np.inf
     while True:
-        target = np.stack(sphere.project(ras, decs, *crval), axis=1) * root[:, None]
+        target = np.stack(sphere.project(ra, dec, *crval), axis=1) * root[:, None]
         if not np.isfinite(target).all():
             raise DataError("wcs: stars 90 deg or more from the tangent point.", code="bad_wcs")
-        plane = [frame.expand(polynomial.from_legendre(c, degree), crpix) for c in np.linalg.solve(r, q.T @ target).T]
+        plane = [frame.expand(polynomial.from_legendre(c, degree), crpix) for c in (to_terms @ target).T]
         rest = plane[0][0, 0], plane[1][0, 0]
         # Rounding leaves some 1e-11 deg where crpix is far off the stars: moving on from there would be a random walk.
         if np.hypot(*rest) < 1e-13 or np.hypot(*rest) > 0.1 * left:
@@ -201,6 +210,15 @@ def fit(
         ra0, dec0 = sphere.deproject(*rest, *crval)
         crval = float(ra0), float(dec0)
     return _from_plane(plane[0], plane[1], crval, crpix)
+
+
+@cache
+def _grid(width: int, height: int, degree: int) -> tuple[Floats, Floats, polynomial.Scaling, Floats]:
+    """Points of a frame, the box around them, and the matrix of `_through`: the frames of a camera share them."""
+    x, y = polynomial.grid(width, height, degree)
+    frame = polynomial.Scaling.of(x, y)
+    q, r = np.linalg.qr(polynomial.design(*frame.apply(x, y), degree))
+    return x, y, frame, np.asarray(np.linalg.solve(r, q.T), np.float64)
 
 
 def approximate(
@@ -212,9 +230,10 @@ def approximate(
     order: int,
 ) -> Wcs:
     """The TAN-SIP WCS of this order nearest to any mapping (x, y) -> (ra, dec) over a frame of this size."""
-    x, y = polynomial.grid(width, height, max(order, 1))
+    degree = max(order, 1)
+    x, y, frame, to_terms = _grid(width, height, degree)
     ra, dec = function(x, y)
-    return fit(x, y, ra, dec, None, crval, crpix, order)
+    return _through(ra, dec, np.ones(x.size), to_terms, frame, crval, crpix, degree)
 
 
 def from_tpv(

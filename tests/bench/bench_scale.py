@@ -30,7 +30,7 @@ from hscdb.camera.load import load
 from hscdb.db import migrate
 from hscdb.db.engine import connect, driver
 from hscdb.db.server import Server
-from hscdb.mosaic import solve, stage
+from hscdb.mosaic import models, solve, stage
 from hscdb.run.repository import enter_camera
 from hscdb.run.stage import Work
 
@@ -58,9 +58,9 @@ def solved(dsn, run_id, config):
         mark()
         given, found = stage.read(work, config)
         mark()
-        result = solve.solve(work.camera, given, stage.settings(config))
+        result = solve.solve(work.camera, given, models.settings(config))
         mark()
-        stage.write(work, given, found, result)
+        stage.write(work, config, given, found, result)
         mark()
         transaction.rollback()
     position, scale = result.position, result.scale

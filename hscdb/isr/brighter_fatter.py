@@ -125,24 +125,31 @@ def _convolve(charge: Plane, u: Plane, v: Plane, along: Plane, pull: Plane) -> N
                     out[i] += c * (left[i] + right[i]) + f * (west[i] + east[i])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
 def _flow(charge: Plane, pull: Plane, margin: int, y0: int, x0: int, border: int, moved: Plane) -> tuple[float, float]:
     """Write div(T grad(K * T)) / 2 of a tile to `moved`. Returns the largest change and the sum of |moved|."""
     ny, nx = moved.shape
-    change, total = 0.0, 0.0
+    change, total = np.float32(0.0), 0.0
     quarter = np.float32(0.25)
+    first, end = max(x0, border), min(x0 + TILE, nx - border)
+    n, i = max(end - first, 0), first - x0 + _HALO
     for y in range(max(y0, border), min(y0 + TILE, ny - border)):
-        for x in range(max(x0, border), min(x0 + TILE, nx - border)):
-            j, i = y - y0 + _HALO, x - x0 + _HALO
-            t, p = charge[j + margin, i + margin], pull[j, i]
-            flow = (t + charge[j + margin, i + margin + 1]) * (pull[j, i + 1] - p)
-            flow -= (t + charge[j + margin, i + margin - 1]) * (p - pull[j, i - 1])
-            flow += (t + charge[j + margin + 1, i + margin]) * (pull[j + 1, i] - p)
-            flow -= (t + charge[j + margin - 1, i + margin]) * (p - pull[j - 1, i])
+        j = y - y0 + _HALO
+        k = i + margin
+        t, west, east = charge[j + margin, k : k + n], charge[j + margin, k - 1 :], charge[j + margin, k + 1 :]
+        south, north = charge[j + margin - 1, k : k + n], charge[j + margin + 1, k : k + n]
+        p, p_west, p_east = pull[j, i : i + n], pull[j, i - 1 :], pull[j, i + 1 :]
+        p_south, p_north = pull[j - 1, i : i + n], pull[j + 1, i : i + n]
+        out = moved[y, first : first + n]
+        sum_row = np.float32(0.0)
+        for x in range(n):
+            flow = (t[x] + east[x]) * (p_east[x] - p[x]) - (t[x] + west[x]) * (p[x] - p_west[x])
+            flow += (t[x] + north[x]) * (p_north[x] - p[x]) - (t[x] + south[x]) * (p[x] - p_south[x])
             new = quarter * flow
-            change = max(change, abs(new - moved[y, x]))
-            total += abs(new)
-            moved[y, x] = new
+            change = max(change, abs(new - out[x]))
+            sum_row += abs(new)
+            out[x] = new
+        total += sum_row
     return change, total
 
 

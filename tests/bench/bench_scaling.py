@@ -1,0 +1,146 @@
+"""How a visit of many CCDs scales with processes: raw frames to calexp and rows, -j 1 beside -j 2 on the same frames.
+
+python tests/bench/bench_scaling.py [--work DIR] [--ccds 20] [--jobs 2] [--repeat 1] [--json]
+
+`hscdb run isr..calibrate` on one simulated visit of HSC, in a process of its own, rows into the repository's server.
+Told are the wall (worth something on an idle machine only), and CPU seconds of the command with all its processes and
+of the server: what -j 2 costs more than -j 1 is what it can never scale. `busy` is the part of the wall in which the
+workers were at a task; `outside` the CPU of the command beyond that of its tasks (imports, the parent, claims).
+"""
+
+import argparse
+import contextlib
+import ctypes
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from hscdb.cli import main as hscdb
+from hscdb.db.engine import transaction
+from hscdb.run.repository import Repository
+
+CCDS = (41, 42, 49, 50, 57, 58, 40, 43, 48, 51, 56, 59, 33, 34, 65, 66, 32, 35, 64, 67)
+TICKS = os.sysconf("SC_CLK_TCK")
+_PR_SET_CHILD_SUBREAPER = 36  # Linux
+
+
+def prepare(work: Path, n_ccd: int) -> Path:
+    """A repository with a visit of n_ccd CCDs, masters and reference catalogs, under `work`; kept if it is there."""
+    sky, repo = work / "sky", work / "repo"
+    if (work / "done").exists():
+        return repo
+    ccds = [str(ccd) for ccd in CCDS[:n_ccd]]
+    sets = ["star_density=12", "n_bias=2", "n_dark=2", "n_flat=2"]
+    simulate = ["simulate", str(sky), "--camera", "hsc", "--ccds", *ccds, "--visits", "1", "-j", "2", "--set", *sets]
+    commands = [simulate, ["init", str(repo), "--camera", "hsc"]]
+    for command in commands:
+        _told(command)
+    _told(["ingest", str(repo), *(str(path) for part in ("raw", "calib") for path in (sky / part).glob("*.fits"))])
+    for kind in ("bias", "dark", "flat"):
+        _told(["master", str(repo), kind, "--id", "-j", "2"])
+    for name, file in (("gaia_dr3", "refcat_gaia"), ("ps1_dr1", "refcat_ps1")):
+        _told(["ingest-refcat", str(repo), name, str(sky / f"{file}.fits")])
+    (work / "done").touch()
+    return repo
+
+
+def _told(command: list[str]) -> None:
+    if hscdb(command) != 0:
+        raise SystemExit(f"failed: {command}")
+
+
+def _server_s(pid: int) -> float:
+    """CPU seconds of a server and all its processes so far, those that ended included."""
+    total = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it ended meanwhile
+            continue
+        if int(path.parent.name) == pid:
+            total += sum(int(word) for word in words[11:15])
+        elif int(words[1]) == pid:
+            total += sum(int(word) for word in words[11:13])
+    return total / TICKS
+
+
+def _children_s() -> float:
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
+
+
+def measure(repo: Path, run: str, jobs: int) -> dict[str, float]:
+    """Wall and CPU of one run of all frames."""
+    repository = Repository.open(repo)
+    with transaction(repository.engine):  # the server is up
+        pass
+    server = int((repository.path / "pgdata" / "postmaster.pid").read_text().split()[0])
+    words = [sys.executable, "-c", "import sys; from hscdb.cli import main; sys.exit(main(sys.argv[1:]))"]
+    words += ["run", str(repo), "isr..calibrate", "--rerun", run, "--id", "-j", str(jobs)]
+    # what the command leaves behind (the process that its workers are forked from) becomes ours to wait for
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    before, served = _children_s(), _server_s(server)
+    start = time.monotonic()
+    status = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+    wall = time.monotonic() - start
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0)
+    cpu, served = _children_s() - before, _server_s(server) - served
+    if status != 0:
+        raise SystemExit(f"the run failed with status {status}")
+    with repository.engine.connect() as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT sum(cpu_s), sum(wall_s), max(peak_mb) FROM task JOIN run USING (run_id) WHERE run.name = %s", (run,)
+        )
+        task_cpu, task_wall, peak = (float(value) for value in rows.one())
+    return {
+        "wall_s": wall, "cpu_s": cpu, "server_cpu_s": served, "task_cpu_s": task_cpu, "outside_s": cpu - task_cpu,
+        "busy": task_wall / jobs / wall, "peak_mb": peak,
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, help="folder to keep the frames in, or to find them in")
+    parser.add_argument("--ccds", type=int, default=20)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--json", action="store_true")
+    told = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        work = told.work or Path(temporary)
+        work.mkdir(exist_ok=True)
+        repo = prepare(work, told.ccds)
+        result: dict[str, Any] = {}
+        for turn in range(told.repeat):
+            for jobs in (1, told.jobs):
+                now = measure(repo, f"scale{os.getpid()}_{turn}_{jobs}", jobs)
+                best = result.setdefault(f"-j {jobs}", now)
+                if now["wall_s"] < best["wall_s"]:
+                    result[f"-j {jobs}"] = now
+    one, many = result["-j 1"], result[f"-j {told.jobs}"]
+    total = [each["cpu_s"] + each["server_cpu_s"] for each in (one, many)]
+    result["wall ratio"] = one["wall_s"] / many["wall_s"]
+    result["CPU ratio"] = total[1] / total[0]
+    result["CPU s per CCD"] = total[0] / told.ccds
+    if told.json:
+        print(json.dumps(result))
+        return
+    for title, numbers in result.items():
+        print(title, round(numbers, 3) if isinstance(numbers, float) else {k: round(n, 3) for k, n in numbers.items()})
+
+
+if __name__ == "__main__":
+    main()

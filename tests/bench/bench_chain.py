@@ -2,10 +2,11 @@
 
 python tests/bench/bench_chain.py [--work DIR] [--repeat 3] [--json]
 
-One simulated HSC CCD of about 2500 sources, as isr leaves it. Ours: detect (background, PSF, cosmic rays, detection,
-deblending, all fluxes), the CORR- and SRC- files, rows of the tables, and calibrate (stars matched to the reference
-catalog, TAN-SIP, zero point), with the server's share of the CPU. Theirs: the four programs with their defaults (see
-peer.py), SCAMP with the same reference catalog; no cosmic rays, no database. CPU seconds, best of n; ratios count.
+One simulated HSC CCD of about 2500 sources. Ours: isr of the raw frame (which they are spared), detect (background,
+PSF, cosmic rays, detection, deblending, all fluxes), the CORR- and SRC- files, rows of the tables, and calibrate (stars
+matched to the reference catalog, TAN-SIP, zero point), in one process, with the server's share of the CPU and the
+process's largest memory. Theirs: the four programs with their defaults (see peer.py) on the pixels that isr leaves,
+SCAMP with the same reference catalog; no cosmic rays, no database. CPU seconds, best of n; ratios count.
 """
 
 import argparse
@@ -25,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import numpy as np
 import peer
 import quality_frame
+from meter import peak_mb
 
 from hscdb.cli import main as hscdb
 from hscdb.detect import frame
@@ -36,7 +38,7 @@ VISIT = 902800
 
 
 def ours(work: Path, repeat: int) -> dict[str, Any]:
-    """CPU seconds of `hscdb run detect..calibrate` on the frame: of the tasks, as the task table tells."""
+    """CPU seconds of `hscdb run isr..calibrate` on the raw frame, in this process and the server; peak memory [MB]."""
     repo = work / "repo"
     for name, file in (("gaia_dr3", "refcat_gaia"), ("ps1_dr1", "refcat_ps1")):
         stamp = work / f"{name}.done"
@@ -46,17 +48,18 @@ def ours(work: Path, repeat: int) -> dict[str, Any]:
             stamp.touch()
     best: dict[str, Any] = {}
     for turn in range(repeat + 1):  # the first one compiles
-        run = f"quality:chain{os.getpid()}_{turn}"
+        run = f"chain{os.getpid()}_{turn}"
         before = _server_s(repo)
         start = time.process_time()
-        status = hscdb(["run", str(repo), "detect..calibrate", "--rerun", run, "--id", f"visit={VISIT}"])
+        status = hscdb(["run", str(repo), "isr..calibrate", "--rerun", run, "--id", f"visit={VISIT}"])
         spent = time.process_time() - start
         server = _server_s(repo) - before
         if status != 0:
             raise SystemExit("the frame failed")
-        if turn and (not best or spent + server < best["total"]):
-            best = {"program": spent, "server": server, "total": spent + server}
-    return best
+        if turn and spent + server < best.get("total", np.inf):
+            best |= {"program": spent, "server": server, "total": spent + server}
+        best["first"] = best.get("first", spent + server)  # what a process loads once is in it
+    return best | {"peak_mb": float(peak_mb())}
 
 
 def _server_s(repo: Path) -> float:

@@ -141,7 +141,7 @@ def _theirs(one: Frame, chosen: np.ndarray) -> dict[str, np.ndarray]:
         "dy": t["YWIN_IMAGE"][k] - 1 - truth["y"], "dx_err": np.sqrt(t["ERRX2WIN_IMAGE"][k]),
         "spread": t["SPREAD_MODEL"][k],
     }  # fmt: skip
-    return {name: np.where(good, column, np.nan) for name, column in values.items()}
+    return {name: np.where(good, column, np.nan).astype(float) for name, column in values.items()}
 
 
 def photometry(s: np.ndarray) -> list[dict[str, Any]]:

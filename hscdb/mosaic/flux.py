@@ -36,12 +36,14 @@ _MOST_RATIO = 10.0  # of a detection's flux to its star's, in what is taken of i
 
 
 def fit(
-    obs: Observations, refs: References, geometry: Geometry, mag: Floats, zero_start: Floats, options: Options
-) -> Flux:
+    obs: Observations, refs: References, geometry: Geometry, mag: Floats, zero_start: Floats, options: Options,
+    seeing: Floats | None = None,
+) -> Flux:  # fmt: skip
     """Solve the joint photometry of all visits; the module's text says what is minimised.
 
     mag        : (n_obs,) instrumental magnitude with the pixel-area correction.
     zero_start : (n_visit,) zero point of the first calibration (NaN: none; the visits' median is taken).
+    seeing     : (n_visit, n_ccd) ln of each frame's seeing minus its visit's mean, 0 where it is not known.
 
     Raises DataError singular_fit.
     """
@@ -49,7 +51,7 @@ def fit(
     may = is_free & ~obs.is_reserved
     n_ref = 0 if options.is_relative else int(np.isfinite(refs.mag).sum())
     design = fluxdesign.design(obs, geometry, may, options, n_ref)
-    state = _State(obs, refs, design, np.where(is_free, mag, 0.0), is_free, _filled(zero_start), options)
+    state = _State(obs, refs, design, np.where(is_free, mag, 0.0), is_free, _filled(zero_start), options, seeing)
     given = np.where(is_free, np.nan_to_num(obs.mag_err, nan=1.0) ** 2, 1.0)
     errors = noise.constant(_FIRST_FLOOR_MAG if options.floor_mag is None else options.floor_mag, obs.visits.size)
     soft, before = np.ones(mag.size), np.full(mag.size, -1.0)
@@ -88,7 +90,7 @@ class _State:
     """The moving parts of the fit: unknowns `value` and star magnitudes `star`."""
 
     def __init__(self, obs: Observations, refs: References, design: Design, mag: Floats, is_free: Bools,
-                 zero_start: Floats, options: Options) -> None:  # fmt: skip
+                 zero_start: Floats, options: Options, seeing: Floats | None) -> None:  # fmt: skip
         self.obs, self.design, self.mag = obs, design, mag
         self.value = np.zeros(design.ridge.size)
         self.value[: design.n_group] = zero_start[design.group_visit]
@@ -110,10 +112,13 @@ class _State:
         self.total = self.own_total = none
         self.travel = np.inf
         self.ratio2 = self._ratio2()
-        color = tint.centered(refs.color)
-        self.tint = None
+        color, self.seeing, n = tint.centered(refs.color), seeing, obs.visits.size
+        self.tint = self.growth = None
         if options.color_prior_mag > 0.0 and color is not None:
-            self.tint = tint.Tint(obs, color, options.color_prior_mag, 1)
+            self.tint = tint.Tint(self.start, obs.visit, n, color[obs.star], options.color_prior_mag, 1)
+        if options.growth_prior_mag > 0.0 and seeing is not None:
+            amount, all_visits = seeing[obs.visit, obs.ccd], np.zeros_like(obs.visit)
+            self.growth = tint.Tint(self.start, all_visits, 1, amount, options.growth_prior_mag, 1)
 
     def _miss(self, off: Floats) -> Floats:
         """What is brought to nothing, of magnitudes minus their star's: themselves, or fluxes in units of the star's.
@@ -154,11 +159,12 @@ class _State:
         self.value = self.value + step
         self.moved = self.mag + model.sums(self.value)
         offset = self._miss(self.moved - self.star[obs.star])
-        if self.tint is not None:
-            columns = self.tint.color[:, None, None]
-            more = self.tint.improve(columns, fitted, offset[:, None], self.ref_weight, ref_offset[:, None])[:, 0]
-            self.mag, self.moved = self.mag + more, self.moved + more
-            offset = self._miss(self.moved - self.star[obs.star])
+        for one in (self.tint, self.growth):
+            if one is not None:
+                columns = one.amount[:, None, None]
+                more = one.improve(columns, fitted, offset[:, None], self.ref_weight, ref_offset[:, None])[:, 0]
+                self.mag, self.moved = self.mag + more, self.moved + more
+                offset = self._miss(self.moved - self.star[obs.star])
         self.own_total = np.asarray(np.bincount(obs.star, weight, n), np.float64)
         self.total = self.own_total + self.ref_weight
         own = np.bincount(obs.star, weight * offset, n)
@@ -232,6 +238,7 @@ def _solution(
         "is_relative": options.is_relative,
         **errors.notes(obs.visits, 1000.0, "mmag"),
         **({} if state.tint is None else state.tint.notes(obs.visits, "color_mmag_per_mag", 1000.0)),
+        **({} if state.growth is None else {"growth_mag_per_ln_seeing": round(float(state.growth.value[0, 0]), 5)}),
     }
     zero_err, ccd_err = _errors(design, state, n_used / max(n_used.sum(), 1))
     zero = np.where(design.active[:n_group], value[:n_group] + common, np.nan)
@@ -245,6 +252,7 @@ def _solution(
         zero=zero + at_centre + mean, zero_err=zero_err,
         # a CCD that was not solved keeps offset 0 about the mean of the others
         ccd=np.where(is_ccd, value[last:] - mean, 0.0), ccd_err=ccd_err, frame=frame, frame_err=frame_err,
+        growth=None if state.growth is None or state.seeing is None else state.growth.value[0, 0] * state.seeing,
         coefficients=fields, order=order, star=np.where(has_star, state.star + common, np.nan),
         star_err=np.where(has_star, np.hypot(star_err, common_err), np.nan),
         residual=np.where(is_free, state.moved - state.star[obs.star], np.nan), is_used=used,

@@ -33,6 +33,7 @@ class Options:
     in_flux: bool = False
     is_relative: bool = False
     color_prior_mag: float = 0.0
+    growth_prior_mag: float = 0.0
     wander_min: float = 0.05  # of the field's half size: LAST's 20 pix of 863 leave 60 mmag of a free field undecided
 
 

@@ -190,6 +190,7 @@ class Flux:
     coefficients   : (n_visit, n_terms(order)) Chebyshev coefficients of P in u/scale, v/scale; P(0, 0) = 0.
     star, star_err : (n_star,) [mag], NaN if not observed; residual (n_obs,) [mag] detection minus star.
     frame, frame_err : (n_visit, n_ccd) offset of each frame in place of its CCD's, and the error of zero + frame.
+    growth : (n_visit, n_ccd) what is added for the frame's seeing, None: nothing.
     """
 
     zero: Floats
@@ -212,9 +213,11 @@ class Flux:
     notes: dict[str, object] = field(default_factory=dict)
     frame: Floats | None = None
     frame_err: Floats | None = None
+    growth: Floats | None = None
 
     def scale(self, visit: int, ccd: int) -> tuple[float, float]:
         """Zero point of a frame at the optical centre and its one sigma [mag], by indices."""
+        zero = float(self.zero[visit]) + (0.0 if self.growth is None else float(self.growth[visit, ccd]))
         if self.frame is not None and self.frame_err is not None:
-            return float(self.zero[visit] + self.frame[visit, ccd]), float(self.frame_err[visit, ccd])
-        return float(self.zero[visit] + self.ccd[ccd]), float(np.hypot(self.zero_err[visit], self.ccd_err[ccd]))
+            return zero + float(self.frame[visit, ccd]), float(self.frame_err[visit, ccd])
+        return zero + float(self.ccd[ccd]), float(np.hypot(self.zero_err[visit], self.ccd_err[ccd]))

@@ -53,5 +53,6 @@ def settings(config: "Config") -> solve.Settings:
         field_prior_mag=config.field_prior_mag, ccd_prior_mag=config.field_prior_mag,
         is_simple=config.photometry_model.startswith("simple"), in_flux=config.photometry_model.endswith("Flux"),
         is_relative=not config.flux_absolute, color_prior_mag=config.color_prior_mag if config.solve_color else 0.0,
+        growth_prior_mag=config.growth_prior_mag if config.solve_growth else 0.0,
     )  # fmt: skip
     return solve.Settings(config.astrometry_order, position, scale, config.solve_turbulence)

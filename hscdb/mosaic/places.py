@@ -135,7 +135,7 @@ class State:
             self.motions = motion.Motions(obs, refs, self.epoch_mjd, self.star_epoch, options.motion_prior_mas_yr)
         self.tint, color = None, tint.centered(refs.color)
         if options.color_prior_mas > 0.0 and color is not None:
-            self.tint = tint.Tint(obs, color, options.color_prior_mas, 2)
+            self.tint = tint.Tint(self.start, obs.visit, obs.visits.size, color[obs.star], options.color_prior_mas, 2)
             self.field = self.field if len(self.field) else np.zeros((n, 2))
         self.given_field = self.field
         self.pm, self.parallax = np.nan_to_num(self.refs.pm), np.nan_to_num(self.refs.parallax)
@@ -156,12 +156,12 @@ class State:
         if self.motions is not None:
             self.motions.improve(self.pm, weight, use, self.offset, ref_weight, ref_offset)
         if self.tint is not None:
-            columns = self.turn * self.tint.color[:, None, None]
+            columns = self.turn * self.tint.amount[:, None, None]
             scalar, ref_scalar = (0.5 * (w[:, 0] + w[:, 2]) for w in (weight, ref_weight))
             free = use * ~self.obs.is_reserved
             self.offset += self.tint.improve(columns, scalar * free, self.offset, ref_scalar, ref_offset)
             # the field is taken off xi and eta
-            off = self.tint.value[self.obs.visit] * self.tint.color[:, None]
+            off = self.tint.value[self.obs.visit] * self.tint.amount[:, None]
             self.field = self.given_field - np.degrees(off / MAS)
 
     def taken(self) -> Floats | float:

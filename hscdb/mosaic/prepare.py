@@ -145,6 +145,20 @@ def per_visit(used: Any, obs: Observations, camera: Camera) -> dict[str, Floats]
     return {"crval": np.array(crval), "mjd": times, "zero": np.array(zero)}
 
 
+def seeing(frames: Any, obs: Observations) -> Floats | None:
+    """(n_visit, n_ccd) ln of the seeing of frames minus its visit's mean; 0 where it is not known, None: nowhere."""
+    names = frames.dtype.names or ()
+    known = np.isfinite(frames["seeing_arcsec"]) if "seeing_arcsec" in names else np.zeros(len(frames), bool)
+    if not known.any():
+        return None
+    out = np.full((obs.visits.size, obs.ccds.size), np.nan)
+    for row in frames[known]:
+        e = int(np.searchsorted(obs.visits, row["visit"]))
+        out[e, obs.ccd_of(e, int(row["ccd"]))] = np.log(row["seeing_arcsec"])
+    n = np.maximum(np.isfinite(out).sum(axis=1), 1)
+    return np.asarray(np.nan_to_num(out - (np.nansum(out, axis=1) / n)[:, None]))
+
+
 def motion(obs: Observations, refs: References, mjd: Floats) -> Floats:
     """(n_obs, 2) displacement by known proper motion since the reference's epoch, and by its parallax [mas]."""
     years = np.nan_to_num((mjd[obs.visit] - refs.epoch_mjd[obs.star]) / 365.25)

@@ -99,7 +99,7 @@ def solve(camera: Camera, given: Given, settings: Settings) -> Result:
     areas = np.array([frames.area_at_axis(where, position, e) for e in range(obs.visits.size)])
     jacobian = frames.jacobians(where, position, obs, sky.places, areas)
     mag = obs.mag - 2.5 * np.log10(jacobian)
-    scale = flux.fit(obs, refs, sky.places, mag, per_visit["zero"], settings.flux)
+    scale = flux.fit(obs, refs, sky.places, mag, per_visit["zero"], settings.flux, prepare.seeing(given.frames, obs))
     mjd = per_visit["mjd"]
     moved = prepare.motion(obs, refs, mjd) + displacement(obs, refs, mjd, position.motion)
     first = judge.before(obs, obs.mag + given.zero, moved)

@@ -85,6 +85,10 @@ class Config:
     )
     color_prior_mas: float = setting(10.0, "expected shift per mag of color, per axis", unit="mas")
     color_prior_mag: float = setting(0.01, "expected change of a magnitude per mag of color", unit="mag")
+    solve_growth: bool = setting(
+        False, "solve what the aperture loses in frames whose seeing is worse than their visit's"
+    )
+    growth_prior_mag: float = setting(0.1, "expected loss for a seeing e times as large", unit="mag")
     use_references: bool = setting(True, "tie positions and magnitudes to reference stars")
     use_ambiguous: bool = setting(False, "fit stars with another detection within the match radius too")
     n_shared_min: int = setting(2, "stars a visit must share with the others", was="minNumMatch")

@@ -10,13 +10,16 @@ direction, the parallactic). Minimised over t_e and the stars x_s, visits and CC
 y_k what the model is off the present star: a system of the size of the visits, the stars eliminated as in schur.py.
 It is solved in turn with the rest of the fit, one step in each pass. Gauge: what all visits have in common moves the
 stars of a color alike; the references hold that, else the prior.
+
+The same system, with one coefficient for all visits, tells what an aperture loses where the seeing is worse than the
+visit's: B_k = ln(seeing of the frame) minus its mean over the visit.
 """
 
 import numpy as np
 from numba import njit
 from scipy.linalg import cho_factor, cho_solve
 
-from hscdb.mosaic.model import Floats, Ints, Observations
+from hscdb.mosaic.model import Floats, Ints
 
 _FEWEST = 20  # stars with a color below which nothing is asked
 
@@ -29,12 +32,11 @@ def centered(color: Floats | None) -> Floats | None:
 
 
 class Tint:
-    """Coefficients t (n_visit, n) of the visits, improved step by step."""
+    """Coefficients t (n_visit, n) of the visits, improved step by step; amount (n_obs,): what they are times of."""
 
-    def __init__(self, obs: Observations, color: Floats, prior: float, n: int) -> None:
-        self.obs, self.start, self.inverse_prior = obs, obs.start, prior**-2.0
-        self.color = color[obs.star]
-        self.value = np.zeros((obs.visits.size, n))
+    def __init__(self, start: Ints, visit: Ints, n_visit: int, amount: Floats, prior: float, n: int) -> None:
+        self.start, self.visit, self.amount, self.inverse_prior = start, visit, amount, prior**-2.0
+        self.value = np.zeros((n_visit, n))
 
     def improve(
         self, columns: Floats, weight: Floats, offset: Floats, ref_weight: Floats, ref_offset: Floats
@@ -46,11 +48,11 @@ class Tint:
         """
         n_visit, n = self.value.shape
         h, g = np.zeros((n_visit * n, n_visit * n)), np.zeros(n_visit * n)
-        _equations(self.start, self.obs.visit, columns, weight, offset, ref_weight, ref_offset, h, g)
+        _equations(self.start, self.visit, columns, weight, offset, ref_weight, ref_offset, h, g)
         h[np.diag_indices_from(h)] += self.inverse_prior
         change = cho_solve(cho_factor(h), -g - self.inverse_prior * self.value.ravel()).reshape(n_visit, n)
         self.value = self.value + change
-        return np.asarray(np.einsum("kij,kj->ki", columns, change[self.obs.visit]))
+        return np.asarray(np.einsum("kij,kj->ki", columns, change[self.visit]))
 
     def notes(self, visits: Ints, name: str, factor: float) -> dict[str, object]:
         """{name: {visit: coefficients}}, times a factor."""

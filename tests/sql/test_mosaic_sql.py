@@ -179,6 +179,14 @@ def test_frames_are_those_with_a_first_calibration(connection):
     )
     connection.execute(text("UPDATE frame_tract SET is_corner_inside = false WHERE ccd = 2"))
     connection.execute(text("UPDATE visit SET obs_mjd = NULL, ra = NULL WHERE visit = 1000"))
+    seen = connection.execute(
+        text(
+            "INSERT INTO frame_quality (run_id, task_id, visit, ccd, seeing_arcsec, psf_model, psf_order, n_psf_star, "
+            "n_psf_star_reserved, n_cosmic_ray, n_source, n_negative) SELECT run_id, task_id, visit, ccd, "
+            "0.5 + 0.01 * ccd, 'pixel', 0, 1, 0, 0, 1, 0 FROM task WHERE stage = 'detect' AND visit = 1002"
+        )
+    ).rowcount
+    assert seen == len(world.ccds)
     found = read_frames(connection, run_id=run_id, **KEY)
     keys = [(int(v), int(c)) for v, c in found[["visit", "ccd"]].tolist()]
     assert keys == [f for f in sorted(world.frames) if f != (1004, 3)]
@@ -192,6 +200,7 @@ def test_frames_are_those_with_a_first_calibration(connection):
         chip = world.camera.ccds[key[1]]
         np.testing.assert_array_equal([row["corner_ra"], row["corner_dec"]], wcs.corners(chip.width, chip.height))
         np.testing.assert_equal(row["flux_mag0_e"], world.mag0[key])
+        np.testing.assert_equal(row["seeing_arcsec"], 0.5 + 0.01 * key[1] if key[0] == 1002 else np.nan)
 
 
 def test_the_best_catalog_for_positions_comes_first(connection):

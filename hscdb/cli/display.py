@@ -99,10 +99,12 @@ def display(args: argparse.Namespace) -> int:
                 f"hscdb display: {dataset.dataset} of which run? Add --rerun NAME. Runs: {runs}.", "no_rerun"
             )
         target = None if args.png else _target(args)
-        for at, (names, make) in enumerate(views):
+        paths = _paths(args.png, [names for names, _ in views]) if target is None else []
+        for at, (_, make) in enumerate(views):
             view = make()
             if target is None:
-                _write(view, args.png, names, len(views))
+                picture.save(view.picture, paths[at])
+                print(paths[at])
                 continue
             frame = args.frame + at if args.frame else at + 1 if len(views) > 1 else None
             target.show(view.content, frame, _settings(args), how)
@@ -197,14 +199,16 @@ def _settings(args: argparse.Namespace) -> dict[str, str]:
     return {"scale": f"limits {low} {high}" if comma else f"mode {args.scale}"}
 
 
-def _write(view: View, word: str, names: dict[str, str], n_view: int) -> None:
-    from hscdb.display import picture
-
-    named, told = word, [name for name in names if f"{{{name}}}" in word]
-    for name, text in names.items():
-        named = named.replace(f"{{{name}}}", text)
-    path = Path(named).expanduser()
-    if n_view > 1 and set(told) != set(names):
-        path = path.with_stem("-".join([path.stem, *(text for name, text in names.items() if name not in told)]))
-    picture.save(view.picture, path)
-    print(path)
+def _paths(word: str, names: list[dict[str, str]]) -> list[Path]:
+    """The files of pictures: words in braces stand for what they name; where that does not tell the pictures apart,
+    what is missing is added to the names."""
+    found = []
+    for each in names:
+        named = word
+        for name, text in each.items():
+            named = named.replace(f"{{{name}}}", text)
+        found.append(Path(named).expanduser())
+    if len(set(found)) == len(found):
+        return found
+    more = [[text for name, text in each.items() if f"{{{name}}}" not in word] for each in names]
+    return [path.with_stem("-".join([path.stem, *words])) for path, words in zip(found, more, strict=True)]

@@ -228,7 +228,8 @@ def _rerun(plan: Plan, args: argparse.Namespace, kind: str) -> str:
         raise ConfigError("--rerun and --output name the same thing. Give one of them.", code="usage")
     if not args.output:
         return args.rerun or ""
-    root, out = Path(plan.repository).expanduser().absolute() / "rerun", Path(args.output).expanduser().absolute()
+    given = Path(os.environ.get("PIPE_OUTPUT_ROOT", ""), args.output)  # hscPipe's rule: a relative path starts there
+    root, out = Path(plan.repository).expanduser().absolute() / "rerun", given.expanduser().absolute()
     if root in out.parents:
         return out.relative_to(root).as_posix()
     plan.notes.append(f"--output: results lie in the database and in {root / out.name}")

@@ -38,9 +38,9 @@ def show(
         if what == "data":
             data(repository, stages[0], selection, rerun, options)
         elif what == "config" and settings is not None:
-            config(settings, [stage.name for stage in stages], glob)
+            config(settings, stages, glob)
         elif what == "history" and settings is not None:
-            history(settings, [stage.name for stage in stages], glob)
+            history(settings, stages, glob)
         elif what == "tasks":
             for stage in stages:
                 needs = f"  needs {', '.join(stage.needs)}" if stage.needs else ""
@@ -77,33 +77,52 @@ def data(
     sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
-def _is_like(name: str, glob: str) -> bool:
-    """hscPipe's rule: a glob in lower case matches whatever the case, unless it ends in :NOIGNORECASE."""
+def _is_like(name: str, glob: str, was: str = "") -> bool:
+    """hscPipe's rule: a glob in lower case matches whatever the case, unless it ends in :NOIGNORECASE. Its own names of
+    a setting (`was`) are looked at too."""
     if not glob:
         return True
     exact = glob.endswith(":NOIGNORECASE")
     glob = glob.removesuffix(":NOIGNORECASE")
-    parts = (name, name.partition(".")[2])
+    stage, _, own = name.partition(".")
+    olds = was.replace(",", " ").split()
+    parts = (name, own, *olds, *(f"{stage}.{old}" for old in olds))
     if exact or glob != glob.lower():
         return any(fnmatchcase(part, glob) for part in parts)
     return any(fnmatch(part.lower(), glob) for part in parts)
 
 
-def config(settings: Settings, stages: Sequence[str], glob: str) -> None:
+def _chosen(stages: Sequence[Stage], glob: str) -> list[tuple[str, str]]:
+    """(stage, name) of the settings that a glob fits; it is told if there are none."""
+    from hscdb.run.config import knobs
+
+    found = [
+        (stage.name, knob.name)
+        for stage in stages
+        for knob in knobs(stage.name, stage.config).values()
+        if _is_like(f"{stage.name}.{knob.name}", glob, knob.was)
+    ]
+    if not found:
+        names = ", ".join(stage.name for stage in stages)
+        print(f"hscdb: no setting of {names} is like {glob}. `hscdb config STAGE` lists them.", file=sys.stderr)
+    return found
+
+
+def config(settings: Settings, stages: Sequence[Stage], glob: str) -> None:
     """`stage.name = value`, as a settings file of --configfile holds it."""
-    for stage in stages:
-        rows = {name: value for name, value in settings.values[stage].items() if _is_like(f"{stage}.{name}", glob)}
-        if rows:
+    last = ""
+    for stage, name in _chosen(stages, glob):
+        if stage != last:
             print(f"[{stage}]")
-        for name, value in rows.items():
-            print(f"{name} = {toml(value)}" if value is not None else f"# {name} is not set")
+        last, value = stage, settings.values[stage][name]
+        print(f"{name} = {toml(value)}" if value is not None else f"# {name} is not set")
 
 
-def history(settings: Settings, stages: Sequence[str], glob: str) -> None:
+def history(settings: Settings, stages: Sequence[Stage], glob: str) -> None:
     """Each setting with who has said it."""
-    for full, said in settings.history.items():
-        if full.partition(".")[0] in stages and _is_like(full, glob):
-            print(f"{full}: " + "  <  ".join(f"{value!r} ({where})" for where, value in said))
+    for stage, name in _chosen(stages, glob):
+        said = settings.history[f"{stage}.{name}"]
+        print(f"{stage}.{name}: " + "  <  ".join(f"{value!r} ({where})" for where, value in said))
 
 
 def toml(value: Any) -> str:

@@ -74,7 +74,8 @@ def delete_run(repository: Repository, name: str) -> int:
         row = existing(connection, name)
         heirs = [str(each["name"]) for each in read_runs(connection) if each["parent"] == name]
         if heirs:
-            raise ConfigError(f"run {name}: {', '.join(heirs)} build on it. Delete them first.", code="has_heirs")
+            verb = "builds" if len(heirs) == 1 else "build"
+            raise ConfigError(f"run {name}: {', '.join(heirs)} {verb} on it. Delete them first.", code="has_heirs")
         run_id = int(row["run_id"])
         users = [f"{each['name']} ({each['n_frame']} frames)" for each in read_master_users(connection, run_id=run_id)]
         if users:

@@ -296,12 +296,14 @@ def test_settings_go_by_their_new_names_and_unknown_ones_are_refused() -> None:
         assert told(f"{name}.py", ["D", "--rerun", "x", "--config", word]).status == 2
 
 
-def test_output_is_a_run_and_an_argument_file_holds_words(tmp_path: Path) -> None:
+def test_output_is_a_run_and_an_argument_file_holds_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = tmp_path / "words"
     words.write_text("--id visit=5 # the night's best\n--output D/rerun/night/one\n")
     plan = old.translate("processCcd.py", ["D", f"@{words}"])
     assert plan.commands[0][3:] == ["--id", "visit=5", "--rerun", "night/one"]
     assert old.translate("processCcd.py", ["D", "--output", "/elsewhere/two"]).rerun == "two"
+    monkeypatch.setenv("PIPE_OUTPUT_ROOT", "D/rerun")
+    assert old.translate("processCcd.py", ["D", "--output", "night/two"]).rerun == "night/two"
     assert told("processCcd.py", ["D", "--rerun", "a", "--output", "D/rerun/a"]).status == 2
 
 

@@ -14,6 +14,7 @@ from hscdb.butler.image import Image, Mask
 from hscdb.butler.masked import MaskedImage
 from hscdb.camera import focalplane as exact
 from hscdb.camera.load import load
+from hscdb.cli.display import _paths
 from hscdb.display import content, focalplane, picture, render, style, symbols
 from hscdb.errors import HscdbError
 from hscdb.image import mask as planes
@@ -205,3 +206,11 @@ def test_what_cannot_be_shown_is_refused_by_name() -> None:
         display.use("tv")
     with pytest.raises(HscdbError, match="not a kind of picture"):
         picture.save(picture.of_image(np.zeros((4, 4)), None, style.Style()), Path("a.bmp"))
+
+
+def test_pictures_are_named_by_what_tells_them_apart() -> None:
+    patches = [{"tract": "0", "patch": f"1,{row}", "filter": "HSC-R"} for row in range(2)]
+    assert [str(each) for each in _paths("p-{patch}.png", patches)] == ["p-1,0.png", "p-1,1.png"]
+    assert [str(each) for each in _paths("p-{tract}.png", patches)] == ["p-0-1,0-HSC-R.png", "p-0-1,1-HSC-R.png"]
+    assert _paths("one.png", patches[:1]) == [Path("one.png")]
+    assert [str(each) for each in _paths("v.png", [{"visit": "5"}, {"visit": "7"}])] == ["v-5.png", "v-7.png"]

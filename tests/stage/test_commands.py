@@ -147,6 +147,9 @@ def test_show_config_and_history_tell_the_resolved_settings(run: Run, repository
         "isr.do_flat: True (default)  <  False (--config)"
         in run(*words, "history=*DO_FLAT*:NOIGNORECASE", "history=do_flat")[1]
     )
+    for glob in ("doFlat", "*.doFlat:NOIGNORECASE", "*doflat*"):  # hscPipe's name
+        assert run(*words, f"config={glob}")[1] == "[isr]\ndo_flat = false\n"
+    assert "no setting of isr is like *DOFLAT*" in run(*words, "config=*DOFLAT*")[2]
     assert run(*words, "everything")[0] == 2
 
 
@@ -219,7 +222,7 @@ def test_a_run_is_deleted_with_its_rows_and_files(run: Run, repository: Path, fr
         (repository / "orders").mkdir()
         command(opened).execute()
         command(opened, (fake.FIRST,), word="out:heir").execute()
-    assert "heir build on it" in run("rerun", "delete", repository, "out", "--yes")[2]
+    assert "heir builds on it" in run("rerun", "delete", repository, "out", "--yes")[2]
     assert run("rerun", "delete", repository, "heir", "--yes")[0] == 0
     assert run("rerun", "delete", repository, "out", "--yes")[0] == 0
     assert not [path for path in repository.glob("rerun/**/*") if path.is_file()]

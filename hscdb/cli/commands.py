@@ -51,7 +51,7 @@ COMMANDS = tuple(
         ("connect", "server", "how to connect psql, Java and TOPCAT; switch TCP on", "database"),
         ("psql", "server", "PostgreSQL's shell on the database", "database"),
         ("db", "server", "start, stop, migrate, status, describe, size, check, reader, watch", "database"),
-        ("rerun", "keep", "list, show or delete runs", "keep"),
+        ("rerun", "keep", "list, show, compare or delete runs", "keep"),
         ("gc", "keep", "remove litter: temporary files and files without a row", "keep"),
         ("truth", "sky", "a run on simulated frames against their truth", "look"),
         ("demo", "sky", "simulate a field and take it through every stage", "data"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,8 +100,7 @@ def display(args: argparse.Namespace) -> int:
             )
         target = None if args.png else _target(args)
         paths = _paths(args.png, [names for names, _ in views]) if target is None else []
-        for at, (_, make) in enumerate(views):
-            view = make()
+        for at, view in _made(views):
             if target is None:
                 picture.save(view.picture, paths[at])
                 print(paths[at])
@@ -113,6 +112,25 @@ def display(args: argparse.Namespace) -> int:
         if target is not None:
             target.close()
     return 0
+
+
+def _made(views: list[Way]) -> Iterator[tuple[int, View]]:
+    """Number and content of the views that can be made; the others are told. NoResults if none can."""
+    from hscdb.butler import NoResults
+    from hscdb.run.log import logger
+
+    why = []
+    for at, (_, make) in enumerate(views):
+        try:
+            view = make()
+        except NoResults as error:
+            why.append(error)
+            continue
+        yield at, view
+    if len(why) == len(views):
+        raise why[0]
+    for each in why:
+        logger.warning("%s", each)
 
 
 def _check_image(args: argparse.Namespace, dataset: str) -> None:
@@ -130,6 +148,7 @@ def _check_image(args: argparse.Namespace, dataset: str) -> None:
 
 def _views(args: argparse.Namespace, butler: Butler, looks: Looks, how: Style) -> list[Way]:
     """What there is to show, one after another: words for its file's name, and how it is made."""
+    from hscdb.butler.target import parse
     from hscdb.display.visit import of_ccd, of_visit
     from hscdb.run import select
 
@@ -145,7 +164,7 @@ def _views(args: argparse.Namespace, butler: Butler, looks: Looks, how: Style) -
         return [(each.names, partial(patch.of_patch, butler, each, args.dataset, looks, how)) for each in found]
     dataset = args.dataset or "calexp"
     ways: list[Way] = []
-    for frames in _selected(butler, selection):
+    for frames in _selected(butler, selection, "science" if parse(dataset).is_product else None):
         if len(frames) == 1:
             make = partial(of_ccd, butler, dataset, frames[0], looks, how)
         else:
@@ -170,11 +189,13 @@ def _known(butler: Butler, selection: Selection) -> dict[str, Any]:
     return {"visits": found["visit"], "ccds": found["ccd"]}
 
 
-def _selected(butler: Butler, selection: Selection) -> list[list[dict[str, Any]]]:
-    """dataIds of the frames of --id and --where, visit by visit. ConfigError `no_frame`."""
+def _selected(butler: Butler, selection: Selection, data_type: str | None) -> list[list[dict[str, Any]]]:
+    """dataIds of the frames of --id and --where, visit by visit; data_type None: of all kinds. ConfigError
+    `no_frame`."""
     tracts = {span[0] for one in selection.ids for span in one.get("tract", ())}
     tract = {"tract": int(next(iter(tracts)))} if len(tracts) == 1 else {}
-    rows = butler.registry.ask("read_frames", ids=[*selection.ids], data_type=None, **_known(butler, selection))
+    known = _known(butler, selection)
+    rows = butler.registry.ask("read_frames", ids=[*selection.ids], data_type=data_type, **known)
     visits: dict[int, list[dict[str, Any]]] = {}
     for visit, ccd in zip(rows["visit"].tolist(), rows["ccd"].tolist(), strict=True):
         visits.setdefault(visit, []).append({"visit": visit, "ccd": ccd} | tract)

@@ -13,6 +13,7 @@ from test_worker import fill
 from hscdb.butler import Box2I, Butler, Extent2I, FluxFitParams, NoResults, Point2I, getDataRef
 from hscdb.butler.exposure import Exposure
 from hscdb.butler.psf import Psf
+from hscdb.cli import main
 from hscdb.detect import catalog as detected
 from hscdb.errors import ConfigError, DataError, InputError
 from hscdb.fits import product
@@ -322,6 +323,21 @@ def test_a_run_whose_masters_were_used_is_not_deleted(filled: Filled) -> None:
         assert delete_run(repository, "calib") == 0  # its masters were entered without products
     with Butler(filled.folder, rerun="first") as butler, pytest.raises(NoResults, match="no master for the night"):
         butler.get("flat", visit=100, ccd=0)
+
+
+def test_pictures_of_several_visits_leave_out_those_that_are_not_there(
+    filled: Filled, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filled.sql("UPDATE visit SET data_type = 'flat' WHERE visit = 102 RETURNING 1")
+    words = ["display", str(filled.folder), "--rerun", "first", "--id", "ccd=3", "--png", str(tmp_path / "v.png")]
+    assert main(words) == 0
+    said = capsys.readouterr()
+    # 102 is a flat now, of which no calexp is asked for; 104 has none
+    assert said.out.split() == [str(tmp_path / "v-100.png")]
+    assert "calexp visit=104 ccd=3: run first has nothing of this frame" in said.err
+    assert (tmp_path / "v-100.png").stat().st_size > 1000
+    assert main([*words[:5], "visit=104", "ccd=3", *words[6:]]) == 1
+    assert "run first has nothing of this frame. Stage detect makes it." in capsys.readouterr().err
 
 
 def test_a_run_sees_what_it_builds_on_and_its_own_first(filled: Filled) -> None:

@@ -25,12 +25,19 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
             "examples:\n  hscdb db status ~/HSC\n  hscdb db stop ~/HSC\n  hscdb db migrate ~/HSC\n"
             "  hscdb db describe ~/HSC source\n  hscdb db size ~/HSC\n  hscdb db check ~/HSC --checksums\n"
             "  hscdb db reader ~/HSC alice --upload     a login that may look (and make temporary tables)\n"
+            "  hscdb db archive ~/HSC first               put the rows of a run aside, --restore brings them back\n"
             "  hscdb db watch ~/HSC --seconds 600       end what readers let run longer"
         )
         add("action", choices=("start", "stop", "status", "migrate", "describe", *upkeep.ACTIONS), help="what to do")
         options.repository(parser)
-        add("table", nargs="?", metavar="NAME", help="describe: a table or view [all]; reader: the login")
+        add(
+            "table",
+            nargs="?",
+            metavar="NAME",
+            help="describe: a table or view [all]; archive: the run; reader: the login",
+        )
         add("--checksums", action="store_true", help="check: read every file and compare its checksum")
+        add("--restore", action="store_true", help="archive: bring the run's rows back")
         add("--upload", action="store_true", help="reader: may make temporary tables, e.g. a list to match")
         add("--drop", action="store_true", help="reader: remove the login")
         add("--seconds", type=float, default=300.0, metavar="S", help="reader, watch: time limit [300]")

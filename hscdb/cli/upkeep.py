@@ -1,4 +1,4 @@
-"""db size, check, reader, watch: what takes room, what does not agree, who may look."""
+"""db size, check, archive, reader, watch: what takes room, what does not agree, what is put aside, who may look."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from hscdb.errors import ConfigError
 
-ACTIONS = ("size", "check", "reader", "watch")
+ACTIONS = ("size", "check", "archive", "reader", "watch")
 
 
 def run(args: argparse.Namespace, repository: Any) -> int:
@@ -20,6 +20,8 @@ def run(args: argparse.Namespace, repository: Any) -> int:
         return _size(repository)
     if args.action == "check":
         return _check(repository, is_full=args.checksums)
+    if args.action == "archive":
+        return _archive(repository, args.table, is_back=args.restore)
     from hscdb.db import reader
 
     if args.action == "watch":
@@ -38,6 +40,23 @@ def run(args: argparse.Namespace, repository: Any) -> int:
     print(f"limits   {limits.connections} connections, {limits.seconds} s, {limits.temp_mb} MB of temporary files")
     if repository.server is not None and repository.server.port is None:
         print(f"over TCP only after: hscdb connect {args.repository} --tcp")
+    return 0
+
+
+def _archive(repository: Any, name: str | None, *, is_back: bool) -> int:
+    from hscdb.run.litter import archive_run, restore_run
+
+    if name is None:
+        raise ConfigError("hscdb db archive: give the name of the run.", code="usage")
+    if is_back:
+        print(f"run {name}: {', '.join(restore_run(repository, name))} are back")
+        return 0
+    tables = archive_run(repository, name)
+    run_id = tables[0].rpartition("_r")[2]
+    print(f"run {name}: {', '.join(tables)} are in the namespace archive, out of all queries")
+    print("to a file (hscdb connect shows the DSN):")
+    print(f"  pg_dump -d DSN -Fc -t 'archive.*_r{run_id}' -t 'archive.*_r{run_id}_v*' -f FILE")
+    print(f"  then DROP TABLE; back by: pg_restore -d DSN FILE; hscdb db archive REPO {name} --restore")
     return 0
 
 

@@ -93,7 +93,7 @@ def migrate(engine: Engine, root: Path | None = None, *, q3c: str = "auto") -> l
         raw.execute("SET LOCAL client_min_messages = warning")
         raw.execute(_LEDGER.encode())
         applied = _apply_numbered(raw, numbered)
-        applied += _apply_texts(raw, root, q3c)
+        applied += _apply_texts(raw, root, q3c, is_new=bool(applied))
         if raw.execute("SELECT to_regclass('flag_doc') IS NOT NULL").fetchone() == (True,):
             _fill_flag_doc(connection)
     return applied
@@ -155,14 +155,15 @@ def _apply_numbered(raw: psycopg.Connection[Any], numbered: list[File]) -> list[
     return applied
 
 
-def _apply_texts(raw: psycopg.Connection[Any], root: Path, q3c: str) -> list[str]:
-    """Re-create functions, views and grants if any of them changed: functions first, views dropped before."""
+def _apply_texts(raw: psycopg.Connection[Any], root: Path, q3c: str, *, is_new: bool) -> list[str]:
+    """Re-create functions, views and grants if any of them changed, or tables are new: functions first, views dropped
+    before."""
     known = {row[0]: row[1] for row in raw.execute("SELECT name, sha256 FROM schema_text")}
     functions, views, grants = (_texts(root, kind) for kind in ("functions", "views", "grants"))
     if _use_q3c_extension(raw, q3c, known):
         functions = [file for file in functions if not file.name.startswith("functions/q3c")]
     wanted = {file.name: file.sha256 for file in [*functions, *views, *grants]}
-    if wanted == known:
+    if wanted == known and not is_new:
         return []
     _drop_views(raw, sorted(Path(name).stem for name in {*known, *wanted} if name.startswith("views/")))
     raw.execute("SET LOCAL check_function_bodies = off")  # they may call each other in any order

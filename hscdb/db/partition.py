@@ -2,6 +2,9 @@
 
 A block holds some 1e6 to 1e7 rows: an HSC visit has about 3e5 sources, so 32 visits. One partition per visit would
 make planning take seconds (1000 partitions: 0.8 s measured), one per run could not be loaded and indexed in pieces.
+What is asked for by tract (the rows of stars) has one partition per run.
+
+A run is put aside by detaching its partitions: they go to the namespace `archive`, and no row is read or written.
 """
 
 import re
@@ -14,11 +17,15 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine
 
 from hscdb.db.engine import driver
+from hscdb.errors import DataError
 
 VISITS_PER_BLOCK = 32
 _GRID = 64  # visit numbers; HSC counts in steps of two
 _SPAN_MAX = 1024  # numbers in one block when visits are sparse: those that come between later fall in too
 _LOCK = 0x68736365
+ARCHIVE = "archive"  # namespace of the partitions of runs that are put aside
+_WHOLE = {"star_member", "star_residual", "calibrated_source"}  # one partition per run
+TABLES = {"source", "source_sky", *_WHOLE}
 
 _PARENTS = """
 SELECT relname
@@ -69,6 +76,7 @@ def ensure(target: Engine | Connection, run_id: int, visits: Iterable[int]) -> l
 
     Returns the names of the partitions made. With an engine this is a transaction of its own; call it before the
     workers start. New tables are attached, which does not disturb readers and writers of the others.
+    DataError `archived` if the run is put aside.
     """
     if isinstance(target, Engine):
         with target.begin() as connection:
@@ -77,13 +85,21 @@ def ensure(target: Engine | Connection, run_id: int, visits: Iterable[int]) -> l
     wanted = sorted({int(visit) for visit in visits})
     raw.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
     made: list[str] = []
+    if archived(target, run_id):
+        raise DataError(
+            f"run {run_id}: its rows are archived. `hscdb db archive REPO RUN --restore` brings them back.",
+            code="archived",
+        )
     for (parent,) in raw.execute(_PARENTS).fetchall():
         branch = f"{parent}_r{int(run_id)}"
         if not _bounds(raw, branch):
             row = raw.execute("SELECT to_regclass(%s) IS NOT NULL", [branch]).fetchone()
             if not (row and row[0]):
-                _make(raw, parent, branch, "PARTITION BY RANGE (visit)", f"IN ({int(run_id)})")
+                by_block = "" if parent in _WHOLE else "PARTITION BY RANGE (visit)"
+                _make(raw, parent, branch, by_block, f"IN ({int(run_id)})")
                 made.append(branch)
+        if parent in _WHOLE:
+            continue
         for first, end in blocks(wanted, _bounds(raw, branch)):
             name = f"{branch}_v{first}"
             _make(raw, branch, name, "", f"FROM ({first}) TO ({end})")
@@ -105,7 +121,63 @@ def _make(raw: psycopg.Connection[Any], parent: str, name: str, partition_by: st
 
 
 def drop_run(target: Connection, run_id: int) -> None:
-    """Drop all partitions of a run: far faster than deleting its rows."""
+    """Drop all partitions of a run, archived ones too: far faster than deleting its rows."""
     raw = driver(target)
     for (parent,) in raw.execute(_PARENTS).fetchall():
-        raw.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(f"{parent}_r{int(run_id)}")))
+        for place in ((), (ARCHIVE,)):
+            branch = sql.Identifier(*place, f"{parent}_r{int(run_id)}")
+            raw.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(branch))
+
+
+def archived(target: Connection, run_id: int) -> list[str]:
+    """The archived partitions of a run, by table; empty if it is not archived."""
+    raw = driver(target)
+    names = [f"{parent}_r{int(run_id)}" for (parent,) in raw.execute(_PARENTS).fetchall()]
+    ask = "SELECT n FROM unnest(%s::text[]) AS n WHERE to_regclass(%s || '.' || n) IS NOT NULL ORDER BY n"
+    return [row[0] for row in raw.execute(ask, [names, ARCHIVE])]
+
+
+def archive_run(target: Connection, run_id: int) -> list[str]:
+    """Detach all partitions of a run and put them into the namespace `archive`; their names.
+
+    No row is touched: the time does not depend on their number. What remains are the run, its tasks and its solutions.
+    """
+    raw = driver(target)
+    raw.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    raw.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(ARCHIVE)))
+    moved = []
+    for (parent,) in raw.execute(_PARENTS).fetchall():
+        branch = f"{parent}_r{int(run_id)}"
+        tree = _tree(raw, branch)
+        if tree:
+            raw.execute(sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(*map(sql.Identifier, (parent, branch))))
+            for name in tree:
+                raw.execute(sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(*map(sql.Identifier, (name, ARCHIVE))))
+            moved.append(branch)
+    return moved
+
+
+def restore_run(target: Connection, run_id: int) -> list[str]:
+    """Attach the archived partitions of a run again; their names. The server reads the rows once: do they fit?"""
+    raw = driver(target)
+    raw.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    row = raw.execute("SELECT current_schema()").fetchone()
+    home = sql.Identifier(str(row[0]) if row else "public")
+    names = archived(target, run_id)
+    for branch in names:
+        for name in _tree(raw, f"{ARCHIVE}.{branch}"):
+            moved = sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(sql.Identifier(ARCHIVE, name), home)
+            raw.execute(moved)
+        parent = sql.Identifier(branch.rpartition("_r")[0])
+        attach = sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES IN ({})")
+        raw.execute(attach.format(parent, sql.Identifier(branch), sql.Literal(int(run_id))))
+    return names
+
+
+def _tree(raw: psycopg.Connection[Any], branch: str) -> list[str]:
+    """Names of a table and its partitions; none if there is no such table."""
+    ask = (
+        "SELECT c.relname FROM pg_partition_tree(to_regclass(%s)) AS t JOIN pg_class AS c ON c.oid = t.relid"
+        " UNION SELECT c.relname FROM pg_class AS c WHERE c.oid = to_regclass(%s) ORDER BY 1"
+    )
+    return [row[0] for row in raw.execute(ask, [branch, branch])]

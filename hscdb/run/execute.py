@@ -26,7 +26,6 @@ from hscdb.run.tasks import Unit
 read_outcome = query("run/read_outcome")
 read_funnel = query("run/read_funnel")
 
-_PARTITIONED = {"source", "source_sky"}
 _POLL_S = 0.5  # between two looks at whether another command has finished its units
 _CHECKED = ("frame", "visit", "tract")  # stages of these units are looked up before a unit that needs them begins
 
@@ -189,9 +188,9 @@ class Command:
 
     def _prepare(self, group: list[Stage], left: Sequence[Unit]) -> None:
         visits = {unit.ids["visit"] for unit in left if "visit" in unit.ids}
-        if visits and _PARTITIONED & {table for stage in group for table in stage.writes}:
-            from hscdb.db.partition import ensure
+        from hscdb.db.partition import TABLES, ensure
 
+        if TABLES & {table for stage in group for table in stage.writes}:
             ensure(self.repository.engine, self.run.run_id, visits)
 
     def _plan(self, group: list[Stage], left: Sequence[Unit], known: Mapping[str, Stage]) -> Plan:

@@ -64,6 +64,31 @@ def remove(root: Path, files: Iterable[Path]) -> None:
             folder = folder.parent
 
 
+def archive_run(repository: Repository, name: str) -> list[str]:
+    """Put the measurements of a run aside, as they lie on the disk; the tables. Not while another run builds on it.
+
+    ConfigError `no_run`, `has_heirs`, `archived`.
+    """
+    with transaction(repository.engine) as connection:
+        row = existing(connection, name)
+        heirs = [str(each["name"]) for each in read_runs(connection) if each["parent"] == name]
+        if heirs:
+            raise ConfigError(f"run {name}: {', '.join(heirs)} build on it. Archive them first.", code="has_heirs")
+        moved = partition.archive_run(connection, int(row["run_id"]))
+    if not moved:
+        raise ConfigError(f"run {name}: it has no rows to archive, or they are archived already.", code="archived")
+    return moved
+
+
+def restore_run(repository: Repository, name: str) -> list[str]:
+    """Bring back what archive_run has put aside; the tables. ConfigError `no_run`, `archived`."""
+    with transaction(repository.engine) as connection:
+        back = partition.restore_run(connection, int(existing(connection, name)["run_id"]))
+    if not back:
+        raise ConfigError(f"run {name}: nothing of it is archived.", code="archived")
+    return back
+
+
 def delete_run(repository: Repository, name: str) -> int:
     """Delete a run: its rows, then the files of its products; the number of files. Not while another builds on it, or
     has frames that were cleaned with its masters.

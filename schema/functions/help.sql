@@ -94,6 +94,7 @@ SELECT CAST(p.proname AS text), pg_get_function_arguments(p.oid), COALESCE(pg_ge
   FROM pg_proc AS p
   LEFT JOIN sky_examples() AS e ON e.name = p.proname
  WHERE p.pronamespace = CAST(current_schema() AS regnamespace)
+   AND p.prorettype <> CAST('trigger' AS regtype)
    AND p.proname ILIKE pattern
    AND (e.example IS NOT NULL OR pattern <> '%')
  ORDER BY p.proname, 2

@@ -26,7 +26,7 @@ SELECT m.star_id, m.visit, m.ccd, m.source_id, v.filter, v.obs_start, v.obs_mjd,
        COALESCE(r.mag_err, njy_to_abmag_err(s.flux_njy, s.flux_njy_err)),
        r.mag IS NOT NULL, r.is_used_photometry
   FROM about AS a
-  JOIN star_member AS m ON m.task_id = $1 AND m.star_id = $2
+  JOIN star_member AS m ON m.task_id = $1 AND m.star_id = $2 AND m.run_id = a.run_id
   JOIN visit AS v ON v.visit = m.visit
   LEFT JOIN LATERAL (SELECT * FROM star_residual AS n
                       WHERE n.task_id = a.mosaic_task_id AND n.star_id = m.star_id AND n.source_id = m.source_id) AS r ON true

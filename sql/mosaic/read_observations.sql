@@ -6,7 +6,7 @@ WITH matched AS MATERIALIZED (
     SELECT st.star_id, st.is_reserved, st.is_ambiguous, m.visit, m.ccd, m.source_id
       FROM done_task(CAST(:run_id AS bigint), 'match') AS t
       JOIN star AS st ON st.task_id = t.task_id
-      JOIN star_member AS m ON m.task_id = st.task_id AND m.star_id = st.star_id
+      JOIN star_member AS m ON m.run_id = st.run_id AND m.task_id = st.task_id AND m.star_id = st.star_id
      WHERE t.tract = CAST(:tract AS integer) AND t.filter = CAST(:filter AS text)
 ), calibrated AS MATERIALIZED (
     SELECT t.task_id FROM done_task(CAST(:run_id AS bigint), 'calibrate') AS t

@@ -4,11 +4,13 @@ import re
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
 from hscdb.db import partition
+from hscdb.errors import DataError
 
 VISITS = st.lists(st.integers(0, 5000), max_size=60)
 
@@ -95,3 +97,66 @@ def test_a_run_is_put_aside_and_brought_back_without_touching_a_row(connection: 
     assert runs() == before
     partition.drop_run(connection, 8)
     assert runs() == before[:1]
+
+
+def test_an_archived_run_keeps_its_rows_where_they_are_and_takes_no_new_ones(connection: Connection) -> None:
+    for run_id in (7, 8):
+        partition.ensure(connection, run_id, [1000, 5000])
+        for table, rest in (
+            ("source_sky (run_id, task_id, source_id, visit, ccd, ra, dec)", "10, 0"),
+            ("star_member (run_id, task_id, source_id, visit, ccd, star_id, sep_mas)", "i, 0"),
+        ):
+            connection.execute(
+                text(
+                    f"INSERT INTO {table} SELECT :r, 1, v + i, v, 5, {rest} FROM unnest(ARRAY[1000, 5000]) AS v,"
+                    " generate_series(1, 3) AS i"
+                ),
+                {"r": run_id},
+            )
+
+    def runs(table: str) -> list[tuple[int, str]]:
+        places = "string_agg(CAST(ctid AS text) || tableoid, ' ' ORDER BY source_id)"
+        found = connection.execute(text(f"SELECT run_id, {places} FROM {table} GROUP BY run_id ORDER BY run_id"))
+        return [tuple(row) for row in found]
+
+    before = {table: runs(table) for table in ("source_sky", "star_member")}
+    moved = partition.archive_run(connection, 7)
+    assert {"source_r7", "source_sky_r7", "star_member_r7"} <= set(moved)
+    assert partition.archived(connection, 7) == sorted(moved)
+    assert {table: runs(table) for table in before} == {table: rows[1:] for table, rows in before.items()}
+    assert connection.execute(text("SELECT count(*) FROM archive.source_sky_r7_v960")).scalar() == 3
+    assert partition.archive_run(connection, 7) == []
+    with pytest.raises(DataError, match="archived"):
+        partition.ensure(connection, 7, [1000])
+    assert sorted(partition.restore_run(connection, 7)) == sorted(moved)
+    assert {table: runs(table) for table in before} == before
+    assert partition.ensure(connection, 7, [1000, 5000]) == []
+    partition.archive_run(connection, 7)
+    partition.drop_run(connection, 7)
+    assert partition.archived(connection, 7) == []
+    assert [run_id for run_id, _ in runs("star_member")] == [8]
+
+
+def test_a_deleted_task_leaves_no_rows_of_stars(connection: Connection) -> None:
+    partition.ensure(connection, 7, [])
+    connection.execute(
+        text(
+            "INSERT INTO run (run_id, name, settings, settings_sha256, code_version)"
+            " OVERRIDING SYSTEM VALUE VALUES (7, 'x', '{}', '', '')"
+        )
+    )
+    connection.execute(
+        text(
+            "INSERT INTO task (task_id, run_id, stage, data_id) OVERRIDING SYSTEM VALUE"
+            " VALUES (101, 7, 'match', 'a'), (102, 7, 'match', 'b')"
+        )
+    )
+    connection.execute(
+        text(
+            "INSERT INTO star_member (run_id, task_id, star_id, visit, ccd, source_id, sep_mas)"
+            " SELECT 7, t, i, 1, 1, i, 0 FROM unnest(ARRAY[101, 102]) AS t, generate_series(1, 3) AS i"
+        )
+    )
+    connection.execute(text("DELETE FROM task WHERE task_id = 101"))
+    counts = connection.execute(text("SELECT task_id, count(*) FROM star_member GROUP BY task_id")).all()
+    assert [tuple(row) for row in counts] == [(102, 3)]

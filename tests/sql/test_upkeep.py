@@ -34,6 +34,7 @@ FAULTS = {
     "rows of no done task": "UPDATE task SET status = 'todo' WHERE task_id = (SELECT min(task_id) FROM source_sky)",
     "place without source": "DELETE FROM source WHERE source_id = (SELECT min(source_id) FROM source)",
     "detection without place": "DELETE FROM source_sky WHERE source_id = (SELECT min(source_id) FROM star_member)",
+    "member without star": "DELETE FROM star WHERE star_id = (SELECT min(star_id) FROM star)",
     "count differs": "INSERT INTO frame_quality (run_id, task_id, visit, ccd, psf_model, psf_order, n_psf_star,"
     " n_psf_star_reserved, n_cosmic_ray, n_negative, n_source)"
     " SELECT run_id, task_id, visit, ccd, 'pixel', 0, 0, 0, 0, 0, 1 FROM task WHERE stage = 'detect' LIMIT 1",
@@ -60,6 +61,26 @@ def test_a_fault_is_found_and_a_sound_repository_has_none(
         assert f"{fault}: " in told
     else:
         assert "0 faults" in told
+
+
+def test_an_archived_run_is_out_of_queries_and_no_fault(folder: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    path, dsn = folder
+
+    def count() -> int:
+        with psycopg.connect(dsn) as connection:
+            row = connection.execute("SELECT count(*) FROM source").fetchone()
+            return int(row[0]) if row else -1
+
+    n_row = count()
+    assert main(["db", "archive", str(path)]) == 2
+    assert main(["db", "archive", str(path), "joint", "--restore"]) == 2
+    assert main(["db", "archive", str(path), "joint"]) == 0
+    assert count() == 0 < n_row
+    assert main(["db", "check", str(path)]) == 0, capsys.readouterr().out
+    assert main(["db", "archive", str(path), "joint"]) == 2
+    assert main(["db", "archive", str(path), "joint", "--restore"]) == 0
+    assert count() == n_row
+    assert main(["db", "check", str(path)]) == 0
 
 
 def test_sizes_are_those_of_the_server(folder: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -104,7 +104,7 @@ def test_every_unit_is_done_once_however_many_workers(repository: Repository, jo
         ("fake_third", 12, [("n_calibrated", 12, 12.0)]),
     ]
     assert is_tidy(repository)
-    assert rows(repository, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+    assert rows(repository, LOCKS) == [(0,)]
 
 
 def test_workers_that_start_together_share_the_units(repository: Repository) -> None:
@@ -358,6 +358,13 @@ if __name__ == "__main__":
 """
 
 
+# of this database: other tests' databases are on the same server
+LOCKS = (
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
+
 def begin(repository: Repository, jobs: int = 1) -> subprocess.Popen[str]:
     """The command in a process of its own."""
     script = repository.path / "main.py"
@@ -421,7 +428,7 @@ def test_ctrl_c_in_the_middle_of_a_statement_gives_the_task_back(repository: Rep
     found = rows(repository, "SELECT stage, status FROM task WHERE data_id = 'visit=100 ccd=2' ORDER BY task_id")
     assert found == [("fake_first", "done"), ("fake_second", "todo"), ("fake_third", "todo")]
     assert is_tidy(repository)
-    assert rows(repository, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+    assert rows(repository, LOCKS) == [(0,)]
     assert command(repository).execute().exit_status == 0
     assert stars(repository) == WANTED
 

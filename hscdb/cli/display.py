@@ -141,9 +141,7 @@ def _check_image(args: argparse.Namespace, dataset: str) -> None:
     images = ("calexp", "calibrated_exp") if is_patch else IMAGES
     if dataset not in images:
         what = "has no place on the sky" if dataset in IMAGES else "is no image"
-        raise ConfigError(
-            f"hscdb display --dataset {args.dataset}: {what}. Give {', '.join(images)}.", code="not_an_image"
-        )
+        raise ConfigError(f"hscdb display: {args.dataset} {what}. Give {', '.join(images)}.", code="not_an_image")
 
 
 def _views(args: argparse.Namespace, butler: Butler, looks: Looks, how: Style) -> list[Way]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from hscdb.display import render, style, symbols
 from hscdb.display.focalplane import Mosaic
-from hscdb.errors import InputError
+from hscdb.errors import ConfigError
 
 _DPI = 100
 _MARGIN = (0.75, 0.55, 0.25, 0.55)  # left, bottom, right, top [inch]
@@ -79,15 +79,15 @@ def _legend(mask: npt.NDArray[np.int32] | None, how: style.Style) -> list[tuple[
 
 
 def check(path: Path) -> None:
-    """Refuse what cannot be written: InputError `no_folder`, `bad_suffix`."""
+    """Refuse what cannot be written: ConfigError `no_folder`, `bad_suffix`."""
     if path.suffix.lower() not in _TYPES:
-        raise InputError(f"{path}: not a kind of picture that is written. Give {', '.join(_TYPES)}.", "bad_suffix")
+        raise ConfigError(f"{path}: not a kind of picture that is written. Give {', '.join(_TYPES)}.", "bad_suffix")
     if not path.absolute().parent.is_dir():
-        raise InputError(f"{path}: no folder {path.absolute().parent}. Make it first.", code="no_folder")
+        raise ConfigError(f"{path}: no folder {path.absolute().parent}. Make it first.", code="no_folder")
 
 
 def save(one: Picture, path: Path) -> None:
-    """Write a picture. InputError as `check`."""
+    """Write a picture. ConfigError as `check`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patheffects import Normal, Stroke

@@ -57,10 +57,12 @@ class Repository:
         try:
             table = tomllib.loads((folder / FILE).read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise InputError(
+            lost = InputError(
                 f"{folder}: no repository here (no {FILE}). Make one with `hscdb init {path} --camera hsc`.",
                 code="no_repository",
-            ) from None
+            )
+            lost.exit_status = ConfigError.exit_status  # a wrong word on the command line: nothing was begun
+            raise lost from None
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigError(f"{folder / FILE}: cannot be read ({error}). Mend it.", code="bad_repository") from None
         unknown = set(table) - {"camera", "dsn", "settings"}

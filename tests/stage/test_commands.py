@@ -108,6 +108,11 @@ def test_usage_errors_end_with_2(run: Run, repository: Path) -> None:
         ["query", repository, "SELEC 1"],
         ["query", repository, "DELETE FROM frame"],
         ["status", repository, "--rerun", "nowhere"],
+        ["status", repository / "nowhere"],
+        ["display", repository, "--id", "visit=1", "--png", "a.bmp"],
+        ["display", repository, "--id", "visit=1", "--png", "/nowhere/a.png"],
+        ["display", repository, "--dataset", "src", "--id", "visit=1", "--png", "a.png"],
+        ["display", repository, "--png", "a.png"],
     ):
         status, _, err = run(*words)
         assert status == 2, (words, err)
@@ -116,7 +121,7 @@ def test_usage_errors_end_with_2(run: Run, repository: Path) -> None:
 
 def test_a_folder_without_a_repository_is_told(run: Run, tmp_path: Path) -> None:
     status, _, err = run("status", tmp_path)
-    assert status == 1
+    assert status == 2  # nothing was begun
     assert "hscdb init" in err
 
 

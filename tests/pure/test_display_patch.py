@@ -59,6 +59,18 @@ def test_a_star_is_where_the_tract_has_it_with_its_flux(which: tuple[int, ...]) 
         assert flux == pytest.approx(1e5, rel=3e-3)
 
 
+def test_a_patch_may_lie_across_ra_0() -> None:
+    def moved(wcs: Wcs) -> Wcs:
+        return Wcs(((wcs.crval[0] - 150.0) % 360.0, wcs.crval[1]), wcs.crpix, wcs.cd, wcs.a, wcs.b)
+
+    grids = Grid(TRACT, *BOX), Grid(moved(TRACT), *BOX)
+    for one in FRAMES:
+        for grid, wcs in zip(grids, (one, moved(one)), strict=True):
+            grid.add(picture(one), np.zeros(SHAPE, np.int32), wcs, 1.0)
+    np.testing.assert_allclose(grids[0].mean(), grids[1].mean(), rtol=1e-4, atol=1e-3)
+    assert np.isfinite(grids[1].mean()).sum() > 20_000
+
+
 def test_a_pixel_is_masked_only_where_no_frame_has_a_good_one() -> None:
     level = np.full(SHAPE, 7.0, np.float32)
     hit, dead = level.copy(), np.zeros(SHAPE, np.int32)

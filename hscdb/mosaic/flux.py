@@ -232,6 +232,7 @@ def _solution(
         "visits_without_field": [
             int(v) for e, v in enumerate(obs.visits) if n_field and not design.active[first + e * n_field]
         ],
+        "reduced_fields": _reduced(design, obs),
         "has_common_field": bool(design.active[n_group:first].any()),
         "ccds_held": [int(c) for i, c in enumerate(obs.ccds) if not is_ccd[i] and not options.is_simple],
         "model": ("simple" if options.is_simple else "constrained") + ("Flux" if options.in_flux else "Magnitude"),
@@ -261,6 +262,17 @@ def _solution(
         dof=int(used.sum() + is_ref.sum() - design.active.sum() - seen.sum()),
         n_parameter=int(design.active.sum()), n_iteration=n_iteration, n_ref=n_tied or int(is_ref.sum()), notes=notes,
     )  # fmt: skip
+
+
+def _reduced(design: Design, obs: Observations) -> dict[str, int]:
+    """{visit: degree} of visits whose own field is of a lower degree than asked for."""
+    model = design.model
+    if not model.n_field:
+        return {}
+    first = design.n_group + model.n_common
+    active = design.active[first : first + design.n_group * model.n_field].reshape(design.n_group, model.n_field)
+    highest = (active * basis.degrees(model.visit_order)[1:]).max(axis=1)
+    return {str(v): int(d) for v, d in zip(obs.visits, highest, strict=True) if d < model.visit_order}
 
 
 def _reasons(obs: Observations, is_free: Bools, used: Bools) -> npt.NDArray[np.object_]:

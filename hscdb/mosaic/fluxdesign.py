@@ -59,7 +59,7 @@ class Design:
 
 
 def design(obs: Observations, geometry: Geometry, may: Bools, options: Options, n_ref: int) -> Design:
-    """Terms, priors and which unknowns the data support (a visit's field needs n_star_per_term stars per term)."""
+    """Terms, priors and which unknowns the data support (a visit's field up to n_star_per_term stars per term)."""
     n_visit, n_ccd = obs.visits.size, obs.ccds.size
     scale = geometry.flux_scale_pix
     if options.is_simple:
@@ -77,7 +77,6 @@ def design(obs: Observations, geometry: Geometry, may: Bools, options: Options, 
     n_common, visit_terms = model.n_common, model.n_field
     n_group_stars = np.bincount(group[may], minlength=n_group)
     n_ccd_stars = np.bincount(obs.ccd[may], minlength=n_ccd)
-    is_field = n_group_stars >= options.n_star_per_term * (visit_terms + 1)
     is_ccd = (n_ccd_stars >= 3) & options.solve_ccd & (n_ccd > 1) & (not options.is_simple)
     place = np.stack([geometry.u, geometry.v], axis=1) / geometry.scale_pix
     # where stars stay at their pixels nothing but references tells the common field from their magnitudes
@@ -85,6 +84,9 @@ def design(obs: Observations, geometry: Geometry, may: Bools, options: Options, 
     n_needed = options.n_star_per_term * (n_common + n_group)
     is_common = np.full(n_common, is_told and may.sum() >= n_needed)
     degree, own_degree = basis.degrees(order)[1:], basis.degrees(visit_order)[1:]
+    # terms up to the degree that a visit's stars support
+    needed = options.n_star_per_term * np.array([basis.n_terms(int(d)) for d in own_degree])
+    is_field = n_group_stars[:, None] >= needed
     # a visit's field that holds the illumination error, too, is as smooth and as large as that
     own = options.field_prior_mag / np.sqrt(own_degree) if order == 0 else options.visit_field_prior_mag
     ridge = np.concatenate(
@@ -96,7 +98,7 @@ def design(obs: Observations, geometry: Geometry, may: Bools, options: Options, 
             np.full(n_ccd, options.ccd_prior_mag**-2.0),
         ]
     )
-    active = np.concatenate([n_group_stars > 0, is_common, np.repeat(is_field, visit_terms), is_ccd])
+    active = np.concatenate([n_group_stars > 0, is_common, is_field.ravel(), is_ccd])
     return Design(model, ridge, active, group.astype(np.int64), group_visit.astype(np.int64), group_ccd)
 
 

@@ -131,3 +131,17 @@ def test_without_references_a_relative_solution_keeps_the_first_zero_points(worl
     assert found.n_ref == 0
     assert "first calibrations" in str(found.notes["gauge"])
     assert np.mean(found.zero - world.zero) == pytest.approx(0.03, abs=0.015)  # the CCDs' mean is known to their prior
+
+
+def test_a_visit_of_few_stars_keeps_the_field_that_they_support(world: World) -> None:
+    few = (world.obs.visit == 1) & (np.cumsum(world.obs.visit == 1) > 40)  # 3 for each of 10 terms: degree 3
+    reason = world.obs.reason.copy()
+    reason[few & ~world.obs.is_reserved] = "ambiguous"
+    found = solve(replace(world, obs=replace(world.obs, reason=reason)), order=0, visit_order=7)
+    assert found.notes["reduced_fields"] == {"1": 3}
+    assert found.notes["visits_without_field"] == []
+    terms = square(found.coefficients[1], 7)
+    p, q = np.indices(terms.shape)
+    assert np.all(terms[p + q > 3] == 0.0)
+    assert np.all(terms[(p + q <= 3) & (p + q > 0)] != 0.0)
+    assert np.abs(square(found.coefficients[0], 7)[p + q == 7]).min() > 0.0

@@ -427,7 +427,7 @@ def test_few_stars_get_a_lower_order_and_it_is_named(solve):
     order = solved.summary().model["astrometry"]["reduced_visits"]
     assert set(order) == {"1002"}
     assert order["1002"] <= 2
-    assert solved.summary().model["photometry"]["visits_without_field"] == [1002]
+    assert solved.summary().model["photometry"]["reduced_fields"] == {"1002": 1}
     errors = solved.wcs_error_mas()
     # held by its first calibration and the camera, 0.5 pix of warp are 84 mas
     assert max(e.max() for (v, _), e in errors.items() if v == 1002) < 250.0

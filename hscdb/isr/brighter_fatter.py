@@ -149,8 +149,8 @@ def _flow(charge: Plane, pull: Plane, margin: int, y0: int, x0: int, border: int
             change = max(change, abs(new - out[x]))
             sum_row += abs(new)
             out[x] = new
-        total += sum_row
-    return change, total
+        total += float(sum_row)
+    return float(change), total
 
 
 @njit(cache=True, nogil=True)

@@ -170,14 +170,16 @@ class System:
     def __init__(self, h: Floats, ridge: Floats, active: npt.NDArray[np.bool_]) -> None:
         self.ridge, self.size = ridge, ridge.size
         self.index = index = np.flatnonzero(active)
-        part = h[np.ix_(index, index)]  # LAPACK looks at the upper triangle only
+        # column-major as LAPACK wants it, which looks at the upper triangle only: no copy but this one
+        part = (h if h.flags.c_contiguous else h.T)[np.ix_(index, index)]
+        part = part if h.flags.c_contiguous else part.T
         part[np.diag_indices_from(part)] += ridge[index]
         # unit diagonal before Cholesky: raw coefficients differ by many powers of ten in information
         self.scale = 1.0 / np.sqrt(np.maximum(np.diag(part), 1e-300))
         part *= self.scale[:, None]
         part *= self.scale[None, :]
         try:
-            self.factor = cho_factor(np.asfortranarray(part), lower=False, overwrite_a=True)
+            self.factor = cho_factor(np.asfortranarray(part), lower=False, overwrite_a=True, check_finite=False)
         except np.linalg.LinAlgError as error:
             raise DataError(
                 f"mosaic: the normal equations of {index.size} unknowns are singular ({error}). "
@@ -193,7 +195,7 @@ class System:
         """The covariance times b, (n,) or (n, m); 0 where nothing is solved."""
         a = np.zeros(b.shape)
         scale = self.scale.reshape(-1, *(1,) * (b.ndim - 1))
-        a[self.index] = cho_solve(self.factor, b[self.index] * scale) * scale
+        a[self.index] = cho_solve(self.factor, b[self.index] * scale, check_finite=False) * scale
         return a
 
     def variance(self) -> Floats:

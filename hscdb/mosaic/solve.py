@@ -10,8 +10,22 @@ import numpy.typing as npt
 
 from hscdb.camera.model import Camera
 from hscdb.errors import DataError
-from hscdb.mosaic import astrometry, basis, ccdmap, flux, frames, geometry, judge, prepare, spread, turbulence, unknowns
-from hscdb.mosaic.model import Anchors, Astrometry, Floats, Flux, Geometry, Observations, References
+from hscdb.mosaic import (
+    astrometry,
+    basis,
+    ccdmap,
+    fewer,
+    flux,
+    frames,
+    geometry,
+    judge,
+    prepare,
+    spread,
+    turbulence,
+    unknowns,
+)
+from hscdb.mosaic.fewer import Sky
+from hscdb.mosaic.model import Astrometry, Floats, Flux, Geometry, Observations, References
 from hscdb.mosaic.motion import displacement
 from hscdb.mosaic.places import Options, State
 
@@ -21,9 +35,13 @@ ORDER = 5  # of the visits' polynomials where nothing tells a better one
 _ORDERS = (1, 2, 3, 5, 7, 9)  # even orders add little where the optics have an axis
 _GAIN = 0.003  # part of their scatter by which reserved stars must become better for a higher order
 _N_JUDGE = 10  # reserved stars needed to choose
+_N_FEW, _N_FOLD = 2_000, 4  # reserved detections below which orders are judged by all stars, held aside in turns
+_N_LEFT = 20  # stars of a visit from which a part can be held aside
 _N_AGAIN = 500_000  # detections up to which orders are tried again with the air taken off
 # detections on which orders are tried: in each visit, for its 20 to 55 terms; at least, for CCDs' terms; and at most
 _N_PER_VISIT, _N_LEAST, _N_TRIED = 4_000, 40_000, 100_000
+_N_MOST = 4_000  # unknowns of the visits beyond which no higher order is tried
+_N_VISIT = 20  # visits on which orders are tried: the matrix of 80 costs sixty times as much
 
 
 @dataclass(frozen=True)
@@ -65,32 +83,13 @@ class Result:
     verdict: judge.Verdict
 
 
-@dataclass(frozen=True)
-class _Sky:
-    """What the fits of positions are given beside observations and references."""
-
-    places: Geometry
-    crval: Floats
-    mjd: Floats
-    rotation: Floats
-    anchors: Anchors
-    has_distortion: bool
-    place_err: Floats
-
-    def of(self, k: npt.NDArray[np.bool_]) -> "_Sky":
-        """Of the observations k (n_obs,) alone."""
-        g = self.places
-        some = {name: getattr(g, name)[k] for name in ("u", "v", "field_x", "field_y", "jacobian", "lever")}
-        return replace(self, places=replace(g, **some), place_err=self.place_err[k])
-
-
 def solve(camera: Camera, given: Given, settings: Settings) -> Result:
     """Positions, then fluxes, then the verdict. Raises DataError: see astrometry.fit and flux.fit."""
     obs, refs = given.obs, given.refs
     where = geometry.plane(camera, obs.ccds)
     per_visit = prepare.per_visit(given.frames, obs, camera)
     err = np.sqrt(0.5 * (obs.covariance[:, 0] + obs.covariance[:, 2])) * 1000.0 * camera.pixel_scale_arcsec
-    sky = _Sky(
+    sky = Sky(
         geometry.places(where, obs.ccds, obs.ccd, obs.x, obs.y), per_visit["crval"], per_visit["mjd"],
         geometry.rotations(camera, obs.ccds), geometry.anchors(where, given.frames, obs.visits),
         camera.distortion is not None, err,
@@ -107,7 +106,7 @@ def solve(camera: Camera, given: Given, settings: Settings) -> Result:
     return Result(where, sky.places, err, position, scale, areas, moved, first, verdict)
 
 
-def _position(obs: Observations, refs: References, sky: _Sky, settings: Settings, half: Floats) -> Astrometry:
+def _position(obs: Observations, refs: References, sky: Sky, settings: Settings, half: Floats) -> Astrometry:
     """The joint fit of positions, with what is taken off the model if reserved stars become better by it."""
     order, told, near = _order(obs, refs, sky, settings)
     is_whole = near is not None and near.is_used.size == obs.x.size
@@ -128,7 +127,8 @@ def _position(obs: Observations, refs: References, sky: _Sky, settings: Settings
         solution = near if near is not None and is_whole else _fit(obs, refs, sky, options, None, near)
         return replace(solution, notes=solution.notes | {"order": told})
     solution = calm(order, near)
-    if settings.order is None and obs.x.size <= _N_AGAIN and turbulence.is_used(solution):
+    n_judge = np.count_nonzero(obs.is_reserved & (obs.reason == ""))
+    if settings.order is None and n_judge >= _N_FEW and obs.x.size <= _N_AGAIN and turbulence.is_used(solution):
         solution, again = _lower(solution, calm, lambda one: judge.reserved_rms(obs, one.residual, sky.place_err))
         told = told | {"reserved_rms_without_air_mas": again}
     solution = _with_errors(obs, refs, sky, settings.position, half, solution)
@@ -157,7 +157,7 @@ def _lower(
 
 
 def _with_errors(
-    obs: Observations, refs: References, sky: _Sky, position: Options, half: Floats, solution: Astrometry
+    obs: Observations, refs: References, sky: Sky, position: Options, half: Floats, solution: Astrometry
 ) -> Astrometry:
     """The solution with errors that know of the air."""
     field = solution.turbulence
@@ -172,7 +172,7 @@ def _with_errors(
 
 
 def _fit(
-    obs: Observations, refs: References, sky: _Sky, options: Options, field: Floats | None, previous: Astrometry | None
+    obs: Observations, refs: References, sky: Sky, options: Options, field: Floats | None, previous: Astrometry | None
 ) -> Astrometry:
     return astrometry.fit(
         obs, refs, sky.places, sky.crval, sky.mjd, sky.rotation, options, sky.has_distortion, sky.anchors, field,
@@ -181,7 +181,7 @@ def _fit(
 
 
 def _order(
-    obs: Observations, refs: References, sky: _Sky, settings: Settings
+    obs: Observations, refs: References, sky: Sky, settings: Settings
 ) -> tuple[int, dict[str, Any], Astrometry | None]:
     """Order of the visits' polynomials, what to tell of it, and its fit, to all observations or to some."""
     if settings.order is not None:
@@ -189,27 +189,63 @@ def _order(
     if np.unique(obs.star[obs.is_reserved & (obs.reason == "")]).size < _N_JUDGE:
         return ORDER, {"chosen_by": f"default: fewer than {_N_JUDGE} reserved stars"}, None
     step = -(-obs.x.size // min(_N_TRIED, max(_N_PER_VISIT * obs.visits.size, _N_LEAST)))
+    n_visit, n_obs = obs.visits.size, obs.x.size
     if step > 1:
-        obs, refs, sky = _thinned(obs, refs, sky, step)
+        obs, refs, sky = fewer.thinned(obs, refs, sky, np.arange(obs.stars.size) % step == 0)
+    if n_visit > _N_VISIT:
+        obs, refs, sky = fewer.of_visits(obs, refs, sky, np.arange(n_visit) % -(-n_visit // _N_VISIT) == 0)
     fits: dict[int, Astrometry] = {}
+    scatters: dict[int, float] = {}
+    folds = _folds(obs)
 
     def scatter(order: int) -> float:
-        if order not in fits:
+        # priors are learned from the matrix: no higher order where it is large for the few stars of many visits
+        is_dear = order > ORDER and 2 * basis.n_terms(order) * n_visit > _N_MOST and n_obs <= 1000 * n_visit
+        if is_dear:
+            return float("inf")
+        if order not in scatters:
             options, near = replace(settings.position, order=order), fits.get(ORDER)
             previous = None if near is None else _of_order(near, order)
             try:
                 fits[order] = _fit(obs, refs, sky, options, None, previous)
+                scatters[order] = judged(order)
             except DataError as error:  # an order that has no solution is not chosen
                 logger.info("order %d is left out: %s", order, error)
-                return float("inf")
-        return judge.reserved_rms(obs, fits[order].residual, sky.place_err)
+                scatters[order] = float("inf")
+        return scatters[order]
+
+    def judged(order: int) -> float:
+        """Scatter of the reserved stars; where they are few, of all, each held aside once."""
+        fit, one = fits[order], obs
+        residual = fit.residual
+        if folds:
+            one, residual = replace(obs, is_reserved=np.ones(obs.x.size, bool)), residual.copy()
+        for held in folds:
+            fewer = replace(obs, is_reserved=obs.is_reserved | held)
+            begin = replace(fit, is_used=fit.is_used[:0])
+            part = _fit(fewer, refs, sky, replace(settings.position, order=order), None, begin)
+            residual[held] = part.residual[held]
+        return judge.reserved_rms(one, residual, sky.place_err)
 
     if np.isnan(scatter(ORDER)):
-        return ORDER, {"chosen_by": "default: no reserved star is seen twice"}, fits[ORDER]
+        return ORDER, {"chosen_by": "default: no reserved star is seen twice"}, None
     best = chosen(scatter)
-    tried = {str(o): round(judge.reserved_rms(obs, fits[o].residual, sky.place_err), 4) for o in sorted(fits)}
-    told = {"chosen_by": "reserved stars", "reserved_rms_mas": tried}
-    return best, told, fits.get(best)
+    tried = {str(o): round(scatters[o], 4) for o in sorted(scatters) if np.isfinite(scatters[o])}
+    told = {"chosen_by": "reserved stars", "n_fold": len(folds), "reserved_rms_mas": tried}
+    return best, told, fits.get(best) if obs.visits.size == n_visit else None
+
+
+def _folds(obs: Observations) -> list[npt.NDArray[np.bool_]]:
+    """Which observations (n_obs,) are held aside together, those of each star once.
+
+    None where reserved stars are many, or where a visit has too few of the others to do without a part of them.
+    """
+    usable = obs.reason == ""
+    n_visit = np.bincount(obs.visit[usable & ~obs.is_reserved], minlength=obs.visits.size)
+    if np.count_nonzero(obs.is_reserved & usable) >= _N_FEW or n_visit.min() < _N_LEFT:
+        return []
+    fold = np.random.default_rng(0).integers(0, _N_FOLD, obs.stars.size)[obs.star]
+    return [(fold == i) & ~obs.is_reserved for i in range(_N_FOLD)]
 
 
 def chosen(scatter: Callable[[int], float]) -> int:
@@ -225,18 +261,6 @@ def chosen(scatter: Callable[[int], float]) -> int:
         while at + 1 < len(_ORDERS) and scatter(_ORDERS[at + 1]) < (1.0 - _GAIN) * scatter(_ORDERS[at]):
             at += 1
     return _ORDERS[at]
-
-
-def _thinned(obs: Observations, refs: References, sky: _Sky, step: int) -> tuple[Observations, References, _Sky]:
-    """One star of `step`, with all its detections."""
-    some = np.arange(obs.stars.size) % step == 0
-    k = some[obs.star]
-    names = ("visit", "ccd", "x", "y", "covariance", "ra", "dec", "mag", "mag_err", "is_reserved", "reason")
-    star = (np.cumsum(some) - 1)[obs.star[k]]
-    fewer = replace(obs, stars=obs.stars[some], star=star, **{name: getattr(obs, name)[k] for name in names})
-    every = {name: getattr(refs, name) for name in References.__dataclass_fields__}
-    kept = replace(refs, **{name: array[some] for name, array in every.items() if array is not None})
-    return fewer, kept, sky.of(k)
 
 
 def _of_order(solution: Astrometry, order: int) -> Astrometry:

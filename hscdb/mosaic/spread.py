@@ -134,8 +134,11 @@ def _drawn(
     state, obs = equations.state, equations.state.obs
     n_draw = int(np.clip(_ROOM / obs.x.size, *_N_DRAW))
     rng = np.random.default_rng(1)
-    extra = solution.floors[obs.visit] ** 2 if found is None else np.full(obs.x.size, found.noise**2)
-    offset = _noise(rng, given, extra, n_draw)
+    extra = solution.floors**2
+    if found is not None:  # what the floors hold beyond the air, half of which a field that was taken off has left
+        rest = extra - found.left[0] ** 2 * (0.5 if found.n_round else 1.0)
+        extra = np.maximum(rest, found.noise**2)
+    offset = _noise(rng, given, extra[obs.visit], n_draw)
     if found is not None:
         _add_air(rng, offset, state, found)
     ref_offset = np.zeros((obs.stars.size, 2, n_draw), np.float32)

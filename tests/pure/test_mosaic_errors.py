@@ -13,7 +13,7 @@ def solved(world: mosaic_world.World, is_calm: bool):
     """The solution with formal errors, and the same with errors by draws."""
     half = np.full((world.obs.ccds.size, 2), mosaic_world.CCD_PIX)
     err = np.full(world.obs.x.size, 1e3 * mosaic_world.ARCSEC * np.sqrt(world.obs.covariance[0, 0]))
-    sky = solve._Sky(world.geometry, world.crval, world.mjd, world.rotation, None, True, err)  # type: ignore[arg-type]
+    sky = solve.Sky(world.geometry, world.crval, world.mjd, world.rotation, None, True, err)  # type: ignore[arg-type]
     settings = solve.Settings(3, Options(), None, is_calm)  # type: ignore[arg-type]
     formal = solve._fit(world.obs, world.refs, sky, Options(order=3), None, None)
     return formal, solve._position(world.obs, world.refs, sky, settings, half)

@@ -1,5 +1,7 @@
 """The order of the visits' polynomials is what reserved stars ask for; errors of the flux scale are honest."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from joint_world import build as build_camera
@@ -86,3 +88,31 @@ def test_errors_of_zero_points_and_ccd_offsets_are_those_of_what_is_told() -> No
         ccds.append((found.ccd - world.ccd_mag + mean) / found.ccd_err)
     assert np.sqrt(np.mean(np.square(ccds))) == pytest.approx(1.0, abs=0.2)
     assert 0.5 < np.sqrt(np.mean(np.square(zeros))) < 1.6  # eight surveys, whose visits share the references' error
+
+
+def test_few_reserved_stars_get_help_from_all_others_each_held_aside_once() -> None:
+    world = build(seed=70, n_star=600)
+    folds = solve._folds(world.obs)
+    held = np.sum(folds, axis=0)
+    np.testing.assert_array_equal(held, ~world.obs.is_reserved)
+    assert all(np.unique(fold[world.obs.star == s]).size == 1 for fold in folds for s in range(40))
+    many = replace(world.obs, is_reserved=world.obs.star % 2 == 0)
+    assert solve._folds(many) == [] or np.count_nonzero(many.is_reserved) < solve._N_FEW
+
+
+def test_an_order_is_chosen_on_some_of_many_visits(monkeypatch) -> None:
+    monkeypatch.setattr(solve, "_N_VISIT", 3)
+    sizes = []
+    fit = solve._fit
+
+    def counting(obs, *more):
+        sizes.append(obs.visits.size)
+        assert np.bincount(obs.visit).min() > 0
+        assert np.bincount(obs.star).min() > 0
+        return fit(obs, *more)
+
+    monkeypatch.setattr(solve, "_fit", counting)
+    found = solved(None, warp_pix=2.0)
+    assert found.order == 3
+    assert set(sizes[:-1]) == {3}
+    assert sizes[-1] == 6

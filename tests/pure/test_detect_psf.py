@@ -25,6 +25,20 @@ def test_adaptive_moments_of_a_gaussian_are_its_own(shape):
     assert found[2:] == pytest.approx(shape, abs=2e-3 * max(shape))
 
 
+@pytest.mark.parametrize(("x", "y", "ixx", "iyy", "ixy"), [
+    (20.3, 18.8, 3.0, 4.5, 1.1), (2.0, 37.6, 9.0, 2.0, -2.5), (30.5, 11.0, 0.5, 0.4, 0.0)])  # fmt: skip
+def test_weighted_sums_are_those_of_the_gaussian_at_every_pixel(x, y, ixx, iyy, ixy):
+    image = np.random.default_rng(3).normal(0, 1, (40, 36)).astype(np.float32)
+    j, i = np.indices(image.shape)
+    dx, dy = i - x, j - y
+    rho2 = (iyy * dx**2 + ixx * dy**2 - 2 * ixy * dx * dy) / (ixx * iyy - ixy**2)
+    w = np.where(rho2 < moments.RHO2_MAX, np.exp(-0.5 * rho2), 0.0) * image
+    sums = np.empty(6)
+    moments.weighted_sums(image, x, y, ixx, iyy, ixy, 50, sums)
+    wanted = [np.sum(w * term) for term in (1.0, dx, dy, dx**2, dy**2, dx * dy)]
+    assert sums == pytest.approx(wanted, rel=1e-9, abs=1e-9)
+
+
 def test_adaptive_moments_follow_a_broadened_start():
     wide = moments.stamp_moments(gauss_stamp(25, 0, 0, 9.0, 9.0, 0.0)[None], sigma=1.0)[0]
     assert wide[2:4] == pytest.approx([9.0, 9.0], rel=3e-3)

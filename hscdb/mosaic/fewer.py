@@ -1,7 +1,6 @@
 """Parts of what a fit of positions is given: some stars, some visits. Orders are tried on them."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -36,8 +35,8 @@ def thinned(
     k = some[obs.star]
     star = (np.cumsum(some) - 1)[obs.star[k]]
     fewer = replace(obs, stars=obs.stars[some], star=star, **{name: getattr(obs, name)[k] for name in _OF_DETECTIONS})
-    known: list[Any] = [getattr(refs, name) for name in References.__dataclass_fields__]
-    kept = References(*(None if one is None else one[some] for one in known))
+    known = {name: getattr(refs, name) for name in References.__dataclass_fields__}
+    kept = replace(refs, **{name: one[some] for name, one in known.items() if one is not None})
     return fewer, kept, sky.of(k)
 
 

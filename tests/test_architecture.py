@@ -96,6 +96,8 @@ def import_faults(where: str, is_stage_shell: bool, found: set[str], typing_only
             allowed = GROUND | DOORS | {"pipeline"}
         elif where in STAGES:
             allowed = GROUND | (DOORS if is_stage_shell else set())
+        elif where == "__init__":
+            allowed = {"compiled"}  # before any kernel is loaded
         else:
             allowed = GROUND | DOORS | STAGES | TOP
         if target not in allowed:

@@ -1,0 +1,60 @@
+"""Kept machine code goes when a kernel's file, whichever, has changed; and only then."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hscdb.compiled import forget_outdated
+
+INNER = "from numba import njit\n\n\n@njit(cache=True)\ndef inner(x):\n    return x + {}\n"
+OUTER = """from numba import njit
+
+from made.inner import inner
+
+
+@njit(cache=True)
+def outer(x):
+    return inner(x)
+"""
+ASK = (
+    "from hscdb.compiled import forget_outdated; forget_outdated('made'); from made.outer import outer; print(outer(1))"
+)
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    folder = tmp_path / "made"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "plain.py").write_text("A = 1\n")
+    (folder / "inner.py").write_text(INNER.format(1))
+    (folder / "outer.py").write_text(OUTER)
+    return folder
+
+
+def test_a_kernel_within_another_is_compiled_anew(package: Path):
+    def asked() -> str:
+        told = subprocess.run(
+            [sys.executable, "-c", ASK], cwd=package.parent, capture_output=True, text=True, check=True
+        )
+        return told.stdout.strip()
+
+    assert asked() == "2"
+    assert list(package.rglob("*.nbi"))
+    (package / "inner.py").write_text(INNER.format(10))
+    assert asked() == "11"
+
+
+def test_what_has_no_kernels_may_change(package: Path):
+    assert forget_outdated(str(package)) == 0
+    kept = package / "__pycache__" / "outer.nbi"
+    kept.write_text("code")
+    (package / "plain.py").write_text("A = 22\n")
+    (package / "more.py").write_text("B = 3\n")
+    assert forget_outdated(str(package)) == 0
+    assert kept.exists()
+    (package / "inner.py").write_text(INNER.format(100))
+    assert forget_outdated(str(package)) == 1
+    assert not kept.exists()

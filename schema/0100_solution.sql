@@ -166,8 +166,6 @@ CREATE TABLE mosaic_visit (
     astrometry_order    integer NOT NULL,
     xi_deg              finite8[] NOT NULL,
     eta_deg             finite8[] NOT NULL,
-    xi_deg_err          finite8[],
-    eta_deg_err         finite8[],
     zero_point_mag      finite8,
     zero_point_mag_err  finite8,
     flux_scale_pix      finite8 NOT NULL,
@@ -191,8 +189,6 @@ COMMENT ON COLUMN mosaic_visit.field_scale_pix     IS '[pix] {meta.number} focal
 COMMENT ON COLUMN mosaic_visit.astrometry_order    IS '[-] {meta.number} order of the polynomial';
 COMMENT ON COLUMN mosaic_visit.xi_deg              IS '[deg] {pos.wcs} Chebyshev coefficients of xi, for p in 0..order, for q in 0..order-p';
 COMMENT ON COLUMN mosaic_visit.eta_deg             IS '[deg] {pos.wcs} Chebyshev coefficients of eta';
-COMMENT ON COLUMN mosaic_visit.xi_deg_err          IS '[deg] {stat.error;pos.wcs} one sigma of each of xi_deg, the air included; NULL if solve_turbulence is off';
-COMMENT ON COLUMN mosaic_visit.eta_deg_err         IS '[deg] {stat.error;pos.wcs} one sigma of each of eta_deg';
 COMMENT ON COLUMN mosaic_visit.zero_point_mag      IS '[mag] {phot.calib} magnitude of one electron at the optical centre';
 COMMENT ON COLUMN mosaic_visit.zero_point_mag_err  IS '[mag] {stat.error;phot.calib} one sigma of zero_point_mag';
 COMMENT ON COLUMN mosaic_visit.flux_scale_pix       IS '[pix] {meta.number} focal-plane distance that maps to 1 in the Chebyshev basis of the flux polynomial';
@@ -225,7 +221,7 @@ COMMENT ON COLUMN mosaic_ccd.ccd              IS '[-] {meta.id;instr.det} number
 COMMENT ON COLUMN mosaic_ccd.shift_u_pix      IS '[pix] {pos.cartesian.x;instr.det} shift of the centre along u';
 COMMENT ON COLUMN mosaic_ccd.shift_v_pix      IS '[pix] {pos.cartesian.y;instr.det} shift of the centre along v';
 COMMENT ON COLUMN mosaic_ccd.turn_rad         IS '[rad] {pos.posAng;instr.det} rotation about the centre';
-COMMENT ON COLUMN mosaic_ccd.shift_u_pix_err  IS '[pix] {stat.error} one sigma, of the CCDs to each other: what all share the visits undo';
+COMMENT ON COLUMN mosaic_ccd.shift_u_pix_err  IS '[pix] {stat.error} one sigma';
 COMMENT ON COLUMN mosaic_ccd.shift_v_pix_err  IS '[pix] {stat.error} one sigma';
 COMMENT ON COLUMN mosaic_ccd.turn_rad_err     IS '[rad] {stat.error} one sigma';
 COMMENT ON COLUMN mosaic_ccd.scale_mag        IS '[mag] {phot.calib} magnitude offset of the CCD, mean 0';

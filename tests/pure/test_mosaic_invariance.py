@@ -55,7 +55,8 @@ def reordered(world: World, stars, visits, ccds) -> tuple[World, np.ndarray]:
     )  # fmt: skip
     per_obs = ("u", "v", "field_x", "field_y", "jacobian", "lever")
     geometry = replace(world.geometry, **{name: getattr(world.geometry, name)[k] for name in per_obs})
-    refs = References(*(getattr(world.refs, name)[stars] for name in References.__dataclass_fields__))
+    parts = (getattr(world.refs, name) for name in References.__dataclass_fields__)
+    refs = References(*(part if part is None else part[stars] for part in parts))  # colors need not be there
     return replace(
         world, obs=obs, refs=refs, geometry=geometry, crval=world.crval[visits], mjd=world.mjd[visits],
         rotation=world.rotation[ccds],

@@ -76,11 +76,13 @@ def start(
         design = basis.matrix(options.order, x[k] / geometry.scale_pix, y[k] / geometry.scale_pix)
         depth = place[k] @ centre[e]
         wanted = np.degrees(np.stack([place[k] @ east[e], place[k] @ north[e]]) / depth)
-        # what a frame's first WCS is off by, all its detections share: it counts as much as its corners
         own = np.ones(k.size)
         stars = k < obs.x.size
         n_frame = np.bincount(obs.ccd[k[stars]], minlength=obs.ccds.size)
-        own[stars] = np.minimum(1.0, 4.0 / n_frame[obs.ccd[k[stars]]])
+        if np.count_nonzero(n_frame) > 1:
+            # what a frame's first WCS is off by, all its detections share: they count as much as its corners. Of one
+            # frame alone they count each, so that the frame of all visits is that of the stars, not of the corners
+            own[stars] = np.minimum(1.0, 4.0 / n_frame[obs.ccd[k[stars]]])
         weight = own
         for _ in range(4):
             normal = (design * weight[:, None]).T @ design / (0.05 / 3600.0) ** 2 + np.diag(prior**-2.0)

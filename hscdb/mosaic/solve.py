@@ -129,21 +129,26 @@ def _position(obs: Observations, refs: References, sky: Sky, settings: Settings,
     solution = calm(order, near)
     n_judge = np.count_nonzero(obs.is_reserved & (obs.reason == ""))
     if settings.order is None and n_judge >= _N_FEW and obs.x.size <= _N_AGAIN and turbulence.is_used(solution):
-        solution, again = _lower(solution, calm, lambda one: judge.reserved_rms(obs, one.residual, sky.place_err))
+
+        def scatter(one: Astrometry) -> float:
+            return judge.reserved_rms(obs, one.residual, sky.place_err)
+
+        solution, again = _lower(solution, calm, scatter, _lowest(refs, sky))
         told = told | {"reserved_rms_without_air_mas": again}
     solution = _with_errors(obs, refs, sky, settings.position, half, solution)
     return replace(solution, notes=solution.notes | {"order": told})
 
 
 def _lower(
-    solution: Astrometry, calm: Callable[[int, Astrometry | None], Astrometry], scatter: Callable[[Astrometry], float]
-) -> tuple[Astrometry, dict[str, float]]:
+    solution: Astrometry, calm: Callable[[int, Astrometry | None], Astrometry], scatter: Callable[[Astrometry], float],
+    lowest: int,
+) -> tuple[Astrometry, dict[str, float]]:  # fmt: skip
     """A solution of a lower order if none is lost by it once the air is taken off: high orders follow the air, too,
     and run wild at the edges. With it: scatter of the reserved stars by order.
     """
     best, tried = solution, {str(solution.order): round(scatter(solution), 4)}
     least = scatter(solution)
-    for order in reversed(_ORDERS[: _ORDERS.index(solution.order)]):
+    for order in reversed([each for each in _ORDERS if lowest <= each < solution.order]):
         try:
             trial = calm(order, replace(best, turbulence=None))
         except DataError as error:
@@ -154,6 +159,14 @@ def _lower(
             break
         best, least = trial, min(least, scatter(trial))
     return best, tried
+
+
+def _lowest(refs: References, sky: Sky) -> int:
+    """The lowest order that reserved stars may choose. They tell how well visits agree, not what bending all share:
+    without a known distortion and without references that is in the first calibrations alone, and lower orders would
+    put it into the stars (LAST, order 1: 17 mas on average).
+    """
+    return 1 if sky.has_distortion or bool(np.isfinite(refs.ra).any()) else ORDER
 
 
 def _with_errors(
@@ -229,7 +242,7 @@ def _order(
 
     if np.isnan(scatter(ORDER)):
         return ORDER, {"chosen_by": "default: no reserved star is seen twice"}, None
-    best = chosen(scatter)
+    best = chosen(scatter, _lowest(refs, sky))
     tried = {str(o): round(scatters[o], 4) for o in sorted(scatters) if np.isfinite(scatters[o])}
     told = {"chosen_by": "reserved stars", "n_fold": len(folds), "reserved_rms_mas": tried}
     return best, told, fits.get(best) if obs.visits.size == n_visit else None
@@ -248,13 +261,13 @@ def _folds(obs: Observations) -> list[npt.NDArray[np.bool_]]:
     return [(fold == i) & ~obs.is_reserved for i in range(_N_FOLD)]
 
 
-def chosen(scatter: Callable[[int], float]) -> int:
-    """The order by scatter(order): downwards from the default while no more than 0.3 % are lost on the best seen; if
-    nothing was to be had there, upwards while each step gains 0.3 %.
+def chosen(scatter: Callable[[int], float], lowest: int = 1) -> int:
+    """The order by scatter(order): downwards from the default, to the lowest allowed, while no more than 0.3 % are lost
+    on the best seen; if nothing was to be had there, upwards while each step gains 0.3 %.
     """
     at = _ORDERS.index(ORDER)
     best = scatter(ORDER)
-    while at > 0 and scatter(_ORDERS[at - 1]) <= (1.0 + _GAIN) * best:
+    while _ORDERS[at] > lowest and scatter(_ORDERS[at - 1]) <= (1.0 + _GAIN) * best:
         at -= 1
         best = min(best, scatter(_ORDERS[at]))
     if _ORDERS[at] == ORDER:

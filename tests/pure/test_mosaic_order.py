@@ -1,6 +1,7 @@
 """The order of the visits' polynomials is what reserved stars ask for; errors of the flux scale are honest."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -32,6 +33,25 @@ def test_an_order_is_raised_for_a_gain_and_lowered_for_nothing_lost(scatter, ord
 
     assert solve.chosen(ask) == order
     assert seen == asked
+
+
+def test_no_order_is_chosen_below_the_lowest_allowed() -> None:
+    seen = set()
+
+    def ask(which: int) -> float:
+        seen.add(which)
+        return float(which)
+
+    assert solve.chosen(ask, 5) == 5
+    assert seen == {5, 7}
+
+
+@pytest.mark.parametrize(
+    ("has_distortion", "ref_ra", "lowest"), [(False, np.nan, 5), (True, np.nan, 1), (False, 3.0, 1)]
+)
+def test_a_shape_of_the_sky_that_only_first_calibrations_know_is_kept(has_distortion, ref_ra, lowest) -> None:
+    refs = SimpleNamespace(ra=np.array([np.nan, ref_ra]))
+    assert solve._lowest(refs, SimpleNamespace(has_distortion=has_distortion)) == lowest
 
 
 def solved(order, **world):

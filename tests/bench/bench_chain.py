@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import numpy as np
 import peer
 import quality_frame
-from meter import peak_mb
+from meter import peak_mb, server_s
 
 from hscdb.cli import main as hscdb
 from hscdb.detect import frame
@@ -49,11 +49,11 @@ def ours(work: Path, repeat: int) -> dict[str, Any]:
     best: dict[str, Any] = {}
     for turn in range(repeat + 1):  # the first one compiles
         run = f"chain{os.getpid()}_{turn}"
-        before = _server_s(repo)
+        before = server_s(_first_process(repo))
         start = time.process_time()
         status = hscdb(["run", str(repo), "isr..calibrate", "--rerun", run, "--id", f"visit={VISIT}"])
         spent = time.process_time() - start
-        server = _server_s(repo) - before
+        server = server_s(_first_process(repo)) - before
         if status != 0:
             raise SystemExit("the frame failed")
         if turn and spent + server < best.get("total", np.inf):
@@ -62,20 +62,9 @@ def ours(work: Path, repeat: int) -> dict[str, Any]:
     return best | {"peak_mb": float(peak_mb())}
 
 
-def _server_s(repo: Path) -> float:
-    """CPU seconds of all processes of the repository's server so far, those that ended included."""
-    pid = int((Repository.open(repo).path / "pgdata" / "postmaster.pid").read_text().split()[0])
-    ticks, total = os.sysconf("SC_CLK_TCK"), 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            words = path.read_text().rpartition(")")[2].split()
-        except OSError:  # it ended meanwhile
-            continue
-        if int(path.parent.name) == pid:
-            total += sum(int(word) for word in words[11:15])  # its own and those of its children that ended
-        elif int(words[1]) == pid:
-            total += sum(int(word) for word in words[11:13])
-    return total / ticks
+def _first_process(repo: Path) -> int:
+    """Number of the server's first process."""
+    return int((Repository.open(repo).path / "pgdata" / "postmaster.pid").read_text().split()[0])
 
 
 def steps(work: Path, repeat: int) -> dict[str, float]:

@@ -25,12 +25,13 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from meter import server_s
+
 from hscdb.cli import main as hscdb
 from hscdb.db.engine import transaction
 from hscdb.run.repository import Repository
 
 CCDS = (41, 42, 49, 50, 57, 58, 40, 43, 48, 51, 56, 59, 33, 34, 65, 66, 32, 35, 64, 67)
-TICKS = os.sysconf("SC_CLK_TCK")
 _PR_SET_CHILD_SUBREAPER = 36  # Linux
 
 
@@ -59,21 +60,6 @@ def _told(command: list[str]) -> None:
         raise SystemExit(f"failed: {command}")
 
 
-def _server_s(pid: int) -> float:
-    """CPU seconds of a server and all its processes so far, those that ended included."""
-    total = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            words = path.read_text().rpartition(")")[2].split()
-        except OSError:  # it ended meanwhile
-            continue
-        if int(path.parent.name) == pid:
-            total += sum(int(word) for word in words[11:15])
-        elif int(words[1]) == pid:
-            total += sum(int(word) for word in words[11:13])
-    return total / TICKS
-
-
 def _children_s() -> float:
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     return spent.ru_utime + spent.ru_stime
@@ -89,7 +75,7 @@ def measure(repo: Path, run: str, jobs: int) -> dict[str, float]:
     words += ["run", str(repo), "isr..calibrate", "--rerun", run, "--id", "-j", str(jobs)]
     # what the command leaves behind (the process that its workers are forked from) becomes ours to wait for
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    before, served = _children_s(), _server_s(server)
+    before, served = _children_s(), server_s(server)
     start = time.monotonic()
     status = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
     wall = time.monotonic() - start
@@ -97,7 +83,7 @@ def measure(repo: Path, run: str, jobs: int) -> dict[str, float]:
         while True:
             os.waitpid(-1, 0)
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0)
-    cpu, served = _children_s() - before, _server_s(server) - served
+    cpu, served = _children_s() - before, server_s(server) - served
     if status != 0:
         raise SystemExit(f"the run failed with status {status}")
     with repository.engine.connect() as connection:

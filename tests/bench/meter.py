@@ -36,6 +36,21 @@ def all_spent_s(connection: psycopg.Connection) -> float:
     return spent_s(connection) + sum(map(int, ended)) / _TICKS_PER_S
 
 
+def server_s(pid: int) -> float:
+    """CPU seconds of a server, by its first process, and all its others so far, those that ended included."""
+    total = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it ended meanwhile
+            continue
+        if int(path.parent.name) == pid:
+            total += sum(int(word) for word in words[11:15])
+        elif int(words[1]) == pid:
+            total += sum(int(word) for word in words[11:13])
+    return total / _TICKS_PER_S
+
+
 @contextmanager
 def first(connection: psycopg.Connection) -> Iterator[None]:
     """The processes of this connection's server go before all others: its clock is then that of an idle machine.

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
-from joint_tables import repository, run
 from joint_world import World, build
-from test_mosaic_stage import Solved
+from test_mosaic_stage import Solved, solver
 
 from hscdb.fits import solution
 from hscdb.mosaic.stage import Config
@@ -17,16 +16,7 @@ from hscdb.sky import sphere
 @pytest.fixture
 def solve(fresh_dsn, tmp_path):
     """A world in, solved out."""
-    opened = []
-
-    def solve(world, *words, stages=("mosaic",)):
-        context = repository(tmp_path / "repository", fresh_dsn, world)
-        opened.append(context)
-        return Solved(world, (one := context.__enter__()), run(one, *stages, words=words))
-
-    yield solve
-    for context in opened:
-        context.__exit__(None, None, None)
+    yield from solver(fresh_dsn, tmp_path)
 
 
 def products(solved: Solved, dataset: str) -> dict:

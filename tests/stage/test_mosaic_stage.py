@@ -116,19 +116,24 @@ def noisy(server_dsn, template, tmp_path_factory) -> Iterator[Solved]:
         yield Solved(world, opened, run(opened, "mosaic"))
 
 
-@pytest.fixture
-def solve(fresh_dsn, tmp_path):
-    """A world in, solved out."""
+def solver(dsn, place):
+    """What takes a world in and gives it solved, until it is asked to end."""
     opened = []
 
     def solve(world, *words, stages=("mosaic",)):
-        context = repository(tmp_path / "repository", fresh_dsn, world)
+        context = repository(place / "repository", dsn, world)
         opened.append(context)
         return Solved(world, (one := context.__enter__()), run(one, *stages, words=words))
 
     yield solve
     for context in opened:
         context.__exit__(None, None, None)
+
+
+@pytest.fixture
+def solve(fresh_dsn, tmp_path):
+    """A world in, solved out."""
+    yield from solver(fresh_dsn, tmp_path)
 
 
 def test_the_wcs_of_every_frame_is_the_truth(exact):

@@ -171,7 +171,7 @@ def demo(args: argparse.Namespace) -> int:
         ["ingest", repo, str(out / "sky" / "raw"), str(out / "sky" / "calib"), *jobs],
         ["ingest-refcat", repo, "gaia_dr3", str(out / "sky" / "refcat_gaia.fits"), "--preset", "gaia"],
         ["ingest-refcat", repo, "ps1_dr1", str(out / "sky" / "refcat_ps1.fits"), "--preset", "ps1"],
-        *(["master", repo, kind, "--id", *jobs] for kind in ("bias", "dark", "flat")),
+        *(["master", repo, kind, "--id", *jobs] for kind in ("bias", "dark", "flat", "defects")),
         ["run", repo, "isr..calibrate", "--rerun", "demo", "--id", *jobs],
         ["skymap", repo, "discrete", "--rerun", "demo"],
         ["run", repo, "match..qa", "--rerun", "demo", "--id", "tract=0", *jobs],

@@ -60,6 +60,11 @@ def _told(command: list[str]) -> None:
         raise SystemExit(f"failed: {command}")
 
 
+def _children() -> set[str]:
+    """Numbers of the processes that are ours to wait for."""
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+
 def _children_s() -> float:
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     return spent.ru_utime + spent.ru_stime
@@ -75,13 +80,15 @@ def measure(repo: Path, run: str, jobs: int) -> dict[str, float]:
     words += ["run", str(repo), "isr..calibrate", "--rerun", run, "--id", "-j", str(jobs)]
     # what the command leaves behind (the process that its workers are forked from) becomes ours to wait for
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    others = _children()  # what the making of the frames has left: they stay
     before, served = _children_s(), server_s(server)
     start = time.monotonic()
     status = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
     wall = time.monotonic() - start
     with contextlib.suppress(ChildProcessError):
-        while True:
-            os.waitpid(-1, 0)
+        while _children() - others:
+            os.waitpid(-1, os.WNOHANG)
+            time.sleep(0.01)
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0)
     cpu, served = _children_s() - before, server_s(server) - served
     if status != 0:

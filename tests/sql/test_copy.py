@@ -93,6 +93,53 @@ def test_an_integer_may_stand_for_null(connection: Connection) -> None:
     assert [row[0] for row in rows(connection)] == [(903334 * 200 + 50) << 32, None, 7]
 
 
+@pytest.mark.parametrize("missing", [-1, -(2**15), 2**15 - 1, 2**40])
+def test_any_integer_may_stand_for_null_in_any_width(connection: Connection, missing: int) -> None:
+    make(connection)
+    array = np.array(
+        [(-1,) * 3, (-(2**15),) * 3, (2**15 - 1,) * 3, (0,) * 3], dtype=[("a", "i8"), ("h", "i2"), ("i", "i4")]
+    )
+    array["a"][3] = 2**40
+    copy.write(connection, "bulk", array, nulls=dict.fromkeys("ahi", missing))
+    wanted = [tuple(None if entry == missing else entry for entry in row) for row in array.tolist()]
+    assert [(row[0], row[7], row[8]) for row in rows(connection)] == wanted
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+def test_every_nan_is_null_and_no_other_number_is(connection: Connection, kind: str) -> None:
+    make(connection)
+    array = np.zeros(8, dtype=[("b", kind), ("c", kind)])
+    bits = array["b"].view(f"u{kind[1]}")
+    top = 1 << (8 * bits.itemsize - 1)  # the sign
+    infinite = int(np.array(np.inf, kind).view(bits.dtype))
+    bits[:] = [0, top, infinite - 1, top | infinite - 1, infinite + 1, top | infinite + 1, 2 * top - 1, 1]
+    array["c"] = array["b"] if kind == "f4" else 0
+    copy.write(connection, "bulk", array)
+    found = [row[1] for row in rows(connection)]
+    assert found == [None if entry != entry else entry for entry in array["b"].tolist()]
+    assert found.count(None) == 3
+    assert [row[2] is None for row in rows(connection)] == np.isnan(array["c"]).tolist()
+
+
+def test_an_array_may_lie_in_memory_as_it_likes(connection: Connection) -> None:
+    make(connection)
+    fields = {
+        "names": ["b", "i", "e", "a"],
+        "formats": [">f8", "<i4", "?", "<i2"],
+        "offsets": [3, 17, 11, 30],
+        "itemsize": 37,
+    }
+    array = np.zeros(60, dtype=np.dtype(fields))[::-3]
+    array["b"], array["i"], array["e"], array["a"] = (
+        np.arange(20) / 7,
+        np.arange(20) - 9,
+        np.arange(20) % 3 == 0,
+        np.arange(20) * 7,
+    )
+    copy.write(connection, "bulk", array)
+    assert [(row[1], row[8], row[4], row[0]) for row in rows(connection)] == array.tolist()
+
+
 def test_columns_that_are_not_named_get_their_default(connection: Connection) -> None:
     make(connection, {"a": "bigint GENERATED ALWAYS AS IDENTITY", "b": "double precision DEFAULT 5", "i": "integer"})
     copy.write(connection, "bulk", np.array([(3,), (4,)], dtype=[("i", "i8")]))

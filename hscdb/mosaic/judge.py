@@ -1,5 +1,6 @@
 """Is the joint solution better than the first calibrations? Judged on reserved stars, which no fit has seen."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from hscdb.mosaic.places import MAS, vectors
 __all__ = ["Before", "Floors", "Verdict", "before", "rms", "verdict"]
 
 _MIN_STARS = 10  # fewer reserved stars than that do not judge; all stars are used then
+_ALLOWED = 0.02  # what the variance may always grow by: 1 % of the rms
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,10 @@ class Before:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Weighted rms of one axis [mas] and of magnitudes [mag], before and after; who judged; what was accepted."""
+    """Weighted rms of one axis [mas] and of magnitudes [mag], before and after; who judged; what was accepted.
+
+    Excess: what the variance grew by, as a fraction, and the standard error of that.
+    """
 
     position_before: float
     position_after: float
@@ -43,6 +48,8 @@ class Verdict:
     judged_by: str
     is_position_better: bool
     is_mag_better: bool
+    position_excess: tuple[float, float]
+    mag_excess: tuple[float, float]
 
 
 def before(obs: Observations, first_mag: Floats, motion: Floats) -> Before:
@@ -110,7 +117,10 @@ def verdict(
     obs: Observations, first: Before, position: Astrometry, flux: Flux, position_err_mas: Floats,
     floors: Floors = FLOORS,
 ) -> Verdict:  # fmt: skip
-    """Compare before and after; a solution is accepted if it is not worse (1 % of noise allowed).
+    """Compare before and after; a solution is accepted unless its variance is larger by more than chance explains.
+
+    That is by more than one standard error of the change, which is that of the same stars before and after, and by more
+    than 2 % (1 % in rms).
 
     Each detection counts by 1 / (err^2 + floor^2), its own error position_err_mas (n_obs,) [mas] or obs.mag_err and a
     floor that is the same for both: what the solutions differ by is seen in the bright stars, and photon noise, which
@@ -122,20 +132,63 @@ def verdict(
         judge, judged_by = np.ones(obs.star.size, bool), "all"
     usable = judge & (obs.reason == "")
     weight = 1.0 / (position_err_mas**2 + floors.position_mas**2)
-    figures = []
-    for one in (first.position, position.residual):
-        axes = [rms(one[:, i], obs.star, usable, n, weight) for i in range(2)]
-        figures.append((float(np.sqrt(np.mean([a[0] ** 2 for a in axes]))), axes[0][1]))
+    places = _compare(first.position, position.residual, obs.star, usable, n, weight)
     weight = 1.0 / (obs.mag_err**2 + floors.mag**2)
-    mags = [rms(one, obs.star, usable, n, weight) for one in (first.mag, flux.residual)]
+    mags = _compare(first.mag[:, None], flux.residual[:, None], obs.star, usable, n, weight)
     return Verdict(
-        position_before=figures[0][0], position_after=figures[1][0], mag_before=mags[0][0], mag_after=mags[1][0],
-        n_judge=figures[1][1], judged_by=judged_by,
-        is_position_better=_is_better(figures[0][0], figures[1][0]),
-        is_mag_better=_is_better(mags[0][0], mags[1][0]),
+        position_before=places.before, position_after=places.after, mag_before=mags.before, mag_after=mags.after,
+        n_judge=places.n, judged_by=judged_by, is_position_better=places.is_kept, is_mag_better=mags.is_kept,
+        position_excess=(places.excess, places.excess_err), mag_excess=(mags.excess, mags.excess_err),
     )  # fmt: skip
 
 
-def _is_better(old: float, new: float) -> bool:
-    """NaN = no star with two detections: then nothing speaks against the solution."""
-    return not (np.isfinite(old) and np.isfinite(new)) or new <= 1.01 * old
+@dataclass(frozen=True)
+class _Comparison:
+    """Weighted rms before and after, of n detections; what the variance grew by, with its standard error."""
+
+    before: float
+    after: float
+    n: int
+    excess: float
+    excess_err: float
+
+    @property
+    def is_kept(self) -> bool:
+        """Not worse than chance allows. NaN = no star with two detections: then nothing speaks against the solution."""
+        return not math.isfinite(self.excess) or self.excess <= max(_ALLOWED, self.excess_err)
+
+
+def _compare(
+    old: Floats, new: Floats, star: Ints, usable: Bools, n_star: int, weight: Floats
+) -> _Comparison:
+    """Scatter of old and new (n_obs, n_axis) about their stars' means, of the same detections.
+
+    As `rms`, but a detection is clipped only where it is an outlier of both: a wrong one is so in either, and what only
+    one solution has displaced must count. The error of the excess is that of a sum over stars (each its own trial).
+    """
+    finite = np.isfinite(old).all(axis=1) & np.isfinite(new).all(axis=1) & np.isfinite(weight)
+    w = np.where(usable & finite, weight, 0.0)
+    w[np.bincount(star[w > 0], minlength=n_star)[star] < 2] = 0.0
+    good = np.flatnonzero(w > 0)
+    nothing = float("nan")
+    if not good.size:
+        return _Comparison(nothing, nothing, 0, nothing, nothing)
+    w, mine = w[good], star[good]
+    total = np.bincount(mine, w, n_star)[mine]
+    free = w * (1.0 - w / total)
+    squares, wrong = [], np.ones(good.size, bool)
+    for residual in (old[good], new[good]):
+        mean = np.stack([np.bincount(mine, w * axis, n_star)[mine] for axis in residual.T], axis=1) / total[:, None]
+        pull = np.abs(residual - mean) * (w / np.sqrt(np.maximum(free, 1e-300)))[:, None]
+        wrong &= (pull > 5.0 * 1.4826 * np.maximum(np.median(pull, axis=0), 1e-12)).any(axis=1)
+        squares.append(w * np.sum((residual - mean) ** 2, axis=1))
+    kept = ~wrong
+    before, after = (np.bincount(mine[kept], one[kept], n_star) for one in squares)
+    freedom = old.shape[1] * float(np.sum(free[kept]))
+    change, n_trial = (after - before)[before > 0], int(np.count_nonzero(before))
+    all_before = max(float(before.sum()), 1e-300)
+    error = float(np.std(change) * n_trial / np.sqrt(max(n_trial - 1, 1)) / all_before)
+    return _Comparison(
+        float(np.sqrt(before.sum() / freedom)), float(np.sqrt(after.sum() / freedom)), int(kept.sum()),
+        float(change.sum()) / all_before, error,
+    )  # fmt: skip

@@ -150,6 +150,8 @@ def summary(
         "position_rms_after_mas": _number(verdict.position_after),
         "mag_rms_before_mmag": _number(1000 * verdict.mag_before),
         "mag_rms_after_mmag": _number(1000 * verdict.mag_after),
+        "position_variance_change": [_number(one) for one in verdict.position_excess],
+        "mag_variance_change": [_number(one) for one in verdict.mag_excess],
         "is_position_accepted": verdict.is_position_better, "is_magnitude_accepted": verdict.is_mag_better,
     }  # fmt: skip
     fitted = np.zeros(obs.stars.size, bool)

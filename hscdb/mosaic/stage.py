@@ -204,14 +204,17 @@ def _warn(left_out: dict[str, str], result: solve.Result) -> None:
     bad: Any = result.position.notes["bad_visits"]
     for visit, rms in bad.items():
         logger.warning("visit %s is bad: its stars scatter by %.0f mas, more than errors explain", visit, rms)
-    for what, is_better, after, before, unit in (
-        ("positions", verdict.is_position_better, verdict.position_after, verdict.position_before, "mas"),
-        ("fluxes", verdict.is_mag_better, 1000 * verdict.mag_after, 1000 * verdict.mag_before, "mmag"),
-    ):
+    for what, is_better, after, before, unit, (excess, error) in (
+        ("positions", verdict.is_position_better, verdict.position_after, verdict.position_before, "mas",
+         verdict.position_excess),
+        ("fluxes", verdict.is_mag_better, 1000 * verdict.mag_after, 1000 * verdict.mag_before, "mmag",
+         verdict.mag_excess),
+    ):  # fmt: skip
         if not is_better:
             logger.warning(
-                "the joint solution of %s is not accepted (%s stars scatter by %.2f, before by %.2f %s): "
-                "apply keeps the first calibrations", what, verdict.judged_by, after, before, unit,
+                "the joint solution of %s is not accepted (%s stars scatter by %.2f, before by %.2f %s, "
+                "variance %+.1f +- %.1f %%): apply keeps the first calibrations",
+                what, verdict.judged_by, after, before, unit, 100 * excess, 100 * error,
             )  # fmt: skip
 
 

@@ -48,6 +48,8 @@ SRC_FLAGS: dict[str, str] = {
     "aper_correction_bad": "base_PsfFlux_flag_apCorr",
     "extendedness_bad": "base_ClassificationExtendedness_flag",
     "negative": "is_negative",
+    "bright_object": "base_PixelFlags_flag_bright_object",
+    "bright_object_center": "base_PixelFlags_flag_bright_objectCenter",
 }
 # hscPipe's column -> (ours, unit)
 SRC_COLUMNS: dict[str, tuple[str, str]] = {

@@ -4,13 +4,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
 from hscdb.detect import apcorr, measure
 from hscdb.detect.psf import PsfStars
 from hscdb.image import flags as bits
+from hscdb.image.psf import Psf
 
 Columns = dict[str, npt.NDArray[Any]]
 STAR_RATIO = 0.95  # a source is a star if this part of its Gaussian flux is below its PSF flux (HSC's src)
+# Surroundings of a saturated star, 20 arcsec of HSC, and the S/N from which a source there is believed: in a map of
+# noise alone a peak of 5 sigma is found every 4 million pixels, one of 6 sigma every 900 million.
+HALO_PIX, HALO_SIGMA = 120.0, 6.0
 
 
 CORRECTED = ("psf_flux", "gauss_flux", "kron_flux")
@@ -58,16 +63,31 @@ def star_flags(
     return flags
 
 
+def doubtful(columns: Columns, psf: Psf) -> npt.NDArray[np.bool_]:
+    """Which sources within HALO_PIX of a saturated star are not HALO_SIGMA above the sky around them.
+
+    PSF flux less the local background times the PSF's area, 1 / sum(P^2), over its error; not measured is doubtful.
+    """
+    x, y = columns["x"].astype(float), columns["y"].astype(float)
+    core = ((columns["flags"] & bits.word("saturated_center")) != 0) & (columns["n_child"] == 0)
+    if not core.any():
+        return np.zeros(len(x), np.bool_)
+    apart, _ = cKDTree(np.stack([x[core], y[core]], axis=1)).query(np.stack([x, y], axis=1))
+    ny, nx = psf.shape
+    area = 1.0 / float(np.sum(psf.at(nx / 2, ny / 2) ** 2))
+    sky = np.nan_to_num(columns["local_background"].astype(float)) * area
+    with np.errstate(invalid="ignore", divide="ignore"):
+        is_sure = columns["psf_flux"] - sky >= HALO_SIGMA * columns["psf_flux_err"]
+    return np.asarray((apart < HALO_PIX) & ~is_sure)
+
+
 def flag(
     columns: Columns,
     stars: PsfStars,
     correction: apcorr.Correction,
-    is_psf_weak: bool,
+    psf: Psf,
 ) -> npt.NDArray[np.int64]:
-    """Extendedness (into columns), and the flags that need more than one source or flux.
-
-    is_psf_weak : the stars did not support a PSF that changes over the frame.
-    """
+    """Extendedness (into columns), and the flags that need more than one source or flux."""
     psf_flux, gauss_flux = columns["psf_flux"].astype(float), columns["gauss_flux"].astype(float)
     known = np.isfinite(psf_flux) & np.isfinite(gauss_flux) & (columns["flags"] & bits.word("negative") == 0)
     columns["extendedness"] = np.where(known, np.where(STAR_RATIO * gauss_flux < psf_flux, 0.0, 1.0), np.nan)
@@ -78,6 +98,7 @@ def flag(
     flags[np.nan_to_num(blendedness) > 0.5] |= bits.word("blended_neighbor")
     if correction.n_star == 0:
         flags |= bits.word("aper_correction_bad")
-    if is_psf_weak:
+    flags[doubtful(columns, psf)] |= bits.word("doubtful")
+    if psf.model != "pixel":  # the stars did not support one that changes over the frame
         flags |= bits.word("psf_weak")
     return flags

@@ -136,7 +136,7 @@ def characterize(
     if limits.do_negative and below is not None:
         negative.append(columns, data, variance, mask, below, psf, grid)
     corrections = classify.correct(columns, stars, image.shape)
-    columns["flags"] |= classify.flag(columns, stars, corrections["psf_flux"], psf.model != "pixel")
+    columns["flags"] |= classify.flag(columns, stars, corrections["psf_flux"], psf)
     tick("aperture correction")
     funnel = {
         "n_peak": len(found.x),
@@ -267,9 +267,10 @@ def _detect(
     found = footprint.find(filtered, grid.place(), variance, EXACT_MARGIN * limits.threshold_sigma, n_grow)
     below = negative.find(filtered, variance, limits.threshold_sigma, n_grow)
     if below is not None:
-        snr = noise.local_snr(data, variance, mask, psf, half, below.x, below.y)
+        snr, _ = noise.local_snr(data, variance, mask, psf, half, below.x, below.y)
         below = footprint.keep(below, snr <= -limits.threshold_sigma)
-    snr = noise.local_snr(data, variance, mask, psf, half, found.x, found.y)
+    snr, per_electron = noise.local_snr(data, variance, mask, psf, half, found.x, found.y)
+    snr = noise.over_local_sky(data, mask, found.basin, sigma, found.x, found.y, snr, per_electron)
     found = footprint.keep(found, snr >= limits.threshold_sigma)
     return _prune(data, variance, found, psf, sigma, limits.threshold_sigma), below
 

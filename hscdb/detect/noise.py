@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from hscdb.detect.flux import annulus
 from hscdb.detect.footprint import bilinear_row
 from hscdb.image import background as sky
 from hscdb.image import mask as planes
@@ -23,6 +24,10 @@ UNUSABLE = int(
 FILLED = int(planes.word("BAD", "CR", "NO_DATA", "UNMASKEDNAN"))
 SEEN_MIN = 0.2  # of the kernel's square: with less, a peak is the core of a star that was lost as a whole, or nothing
 UNSEEN_SNR = 50.0  # what was filled must reach to be the former: what is filled from noise stays below 10
+RING = (7.0, 15.0)  # sigma of the PSF; hscPipe's LocalBackground
+RING_BAD = int(planes.word("BAD", "SAT", "INTRP", "NO_DATA", "EDGE", "UNMASKEDNAN"))
+RING_NOISE = 0.3  # sigma
+RING_SNR = 20.0  # only weaker peaks are asked
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,7 @@ def _photon(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _local_snr(data, variance, mask, reject, coefficient, order, half, x, y, out):
+def _local_snr(data, variance, mask, reject, coefficient, order, half, x, y, out, per_electron):
     ny, nx = data.shape
     m = coefficient.shape[1]
     middle = m // 2
@@ -146,7 +151,7 @@ def _local_snr(data, variance, mask, reject, coefficient, order, half, x, y, out
     for k in range(len(x)):
         fill_terms(float(x[k]), float(y[k]), order, nx, ny, term)
         fill_stamp(coefficient, term, stamp)
-        dot = power = dot_all = power_all = seen = whole = 0.0
+        dot = power = dot_all = power_all = seen = whole = weight = 0.0
         for j in range(max(0, y[k] - half), min(ny, y[k] + half + 1)):
             for i in range(max(0, x[k] - half), min(nx, x[k] + half + 1)):
                 p = stamp[j - y[k] + middle, i - x[k] + middle]
@@ -155,14 +160,19 @@ def _local_snr(data, variance, mask, reject, coefficient, order, half, x, y, out
                 power_all += p * p * variance[j, i]
                 if mask[j, i] & reject == 0:
                     seen += p * p
+                    weight += p
                     dot += p * data[j, i]
                     power += p * p * variance[j, i]
+        per_electron[k] = 0.0
         if seen < SEEN_MIN * whole:
             out[k] = dot_all / np.sqrt(power_all) if power_all > 0.0 else 0.0
             if abs(out[k]) < UNSEEN_SNR:
                 out[k] = 0.0
+        elif power > 0.0:
+            out[k] = dot / np.sqrt(power)
+            per_electron[k] = weight / np.sqrt(power)
         else:
-            out[k] = dot / np.sqrt(power) if power > 0.0 else 0.0
+            out[k] = 0.0
 
 
 def local_snr(
@@ -173,12 +183,51 @@ def local_snr(
     half: int,
     x: npt.NDArray[np.int64],
     y: npt.NDArray[np.int64],
-) -> npt.NDArray[np.float64]:
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """S/N of the matched filter at pixels (x, y), with the PSF (its inner 2 half + 1 pixels) and the variance there.
 
+    Returns it, and by how much it grows if the sky is an electron higher (0 where it may not be corrected for that).
     Only pixels that were seen count: where a pixel of a bad column was filled from its neighbours, their noise is there
     twice, and 100 false peaks beside the defects of an HSC CCD were detections.
     """
-    out = np.empty(len(x))
-    _local_snr(data, variance, mask, FILLED, psf.coefficient, psf.order, half, x, y, out)
-    return out
+    out, per_electron = np.empty(len(x)), np.empty(len(x))
+    _local_snr(data, variance, mask, FILLED, psf.coefficient, psf.order, half, x, y, out, per_electron)
+    return out, per_electron
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _rings(data, mask, bad, basin, x, y, inner, outer, level, error):
+    room = np.empty(20000, np.float32)
+    pair = np.empty(2)
+    for k in range(len(x)):
+        level[k] = annulus(data, mask, bad, basin, x[k], y[k], inner, outer, room, pair)
+        error[k] = pair[0]
+
+
+def over_local_sky(
+    data: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.int32],
+    basin: npt.NDArray[np.int32],
+    sigma: float,
+    x: npt.NDArray[np.int64],
+    y: npt.NDArray[np.int64],
+    snr: npt.NDArray[np.float64],
+    per_electron: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """S/N of peaks at pixels (x, y) above the sky around them, not only above that of the frame.
+
+    The background is stiff: around large galaxies and bright stars some electrons of their light stay in it, and noise
+    needs so much less to be a detection. The sky of a peak is the clipped mean of the free pixels in a ring of RING
+    sigma of the PSF. Where so few are free that its error would add RING_NOISE to the S/N (crowded fields), it stays.
+    snr, per_electron : of local_snr.
+    """
+    weak = np.flatnonzero((snr > 0.0) & (snr < RING_SNR))
+    level, error = np.empty(len(weak)), np.empty(len(weak))
+    inner, outer = (reach * sigma for reach in RING)
+    place = x[weak].astype(np.float64), y[weak].astype(np.float64)
+    _rings(data, mask, RING_BAD, basin, *place, inner, outer, level, error)
+    with np.errstate(invalid="ignore"):
+        is_sure = error * per_electron[weak] < RING_NOISE
+    above = snr.copy()
+    above[weak] -= np.where(is_sure, per_electron[weak] * level, 0.0)
+    return above

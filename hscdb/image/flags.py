@@ -34,7 +34,11 @@ FLAGS: tuple[tuple[str, int, str], ...] = (
     ("blended_neighbor", 27, "a brighter neighbour overlaps the footprint"),
     ("variable", 28, "flagged as variable by the catalog it came in"),
     ("psf_weak", 29, "too few stars for a PSF that changes over the frame: constant, or a Gaussian"),
+    ("doubtful", 30, "within 120 pix of a saturated star and less than 6 sigma above the sky around it"),
+    ("bright_object", 31, "in the mask of a very bright reference star (BRIGHT_OBJECT), pixels within 3 pix included"),
+    ("bright_object_center", 32, "the centroid is in the mask of a very bright reference star"),
 )
+SKY_FLAGS = ("bright_object", "bright_object_center")  # need a WCS: in source_sky.flags, never in source.flags
 BIT: dict[str, int] = {name: bit for name, bit, _ in FLAGS}
 
 

@@ -1,6 +1,6 @@
 """How well detect measures what a simulated HSC CCD holds, beside SExtractor with PSFEx's PSF on the same pixels.
 
-python tests/bench/bench_quality.py [--work DIR] [--visits 2] [--more 0] [--set NAME=VALUE ...] [--json]
+python tests/bench/bench_quality.py [--work DIR] [--visits 2] [--more 0] [--fields 1] [--set NAME=VALUE ...] [--json]
 
 Raw frames of `hscdb simulate` go through master and isr; detect and SExtractor get the same postISRCCD. SExtractor has
 no finder of cosmic rays: it gets the pixels with ours filled (--rays: with them), which favours it. Truth decides:
@@ -40,9 +40,10 @@ from hscdb.image import mask as planes
 # blends, saturation, truncation: SExtractor's 4, 8, 16; our mask's BAD, SAT, SUSPECT, NO_DATA in IMAFLAGS_ISO
 THEIR_FLAGS, THEIR_PLANES = 4 + 8 + 16, int(planes.word("BAD", "SAT", "SUSPECT", "NO_DATA"))
 MAG_EDGES = np.arange(17.0, 25.01, 0.5)
+Places = list[tuple[np.ndarray, np.ndarray]]  # (x, y) of each frame
 
 
-def real_part(frames: list[Frame], places: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, int]:
+def real_part(frames: list[Frame], places: Places) -> tuple[float, int]:
     """Part of the detections on clear ground that lie within 2.5 pix of something true; and their number."""
     n = real = 0
     for one, (x, y) in zip(frames, places, strict=True):
@@ -55,24 +56,42 @@ def real_part(frames: list[Frame], places: list[tuple[np.ndarray, np.ndarray]]) 
     return real / max(n, 1), n
 
 
-def found_part(frames: list[Frame], places: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Part of the true sources on clear ground that were found, by magnitude."""
-    n, hit = np.zeros(len(MAG_EDGES) - 1), np.zeros(len(MAG_EDGES) - 1)
-    for one, (x, y) in zip(frames, places, strict=True):
-        found = matched(one.truth, x, y) >= 0
-        n += np.histogram(one.mag[one.ok], MAG_EDGES)[0]
-        hit += np.histogram(one.mag[one.ok & found], MAG_EDGES)[0]
-    return np.where(n > 0, hit / np.maximum(n, 1), np.nan)
+def counts(frames: list[Frame], chosen: list[np.ndarray]) -> np.ndarray:
+    """True sources on clear ground that are chosen, by magnitude."""
+    return np.asarray(
+        sum(np.histogram(one.mag[one.ok & some], MAG_EDGES)[0] for one, some in zip(frames, chosen, strict=True))
+    )
+
+
+def compare(frames: list[Frame], ours: Places, theirs: Places) -> list[dict[str, Any]]:
+    """Part of the true sources on clear ground that either finds, by magnitude.
+
+    The difference is (a - b) / n, a and b being those that only one finds; its error sqrt(a + b) / n, 1 / n at least.
+    """
+    found = [
+        [matched(one.truth, x, y) >= 0 for one, (x, y) in zip(frames, places, strict=True)] for places in (ours, theirs)
+    ]
+    n = counts(frames, [np.ones(len(one.mag), bool) for one in frames])
+    we, they = (counts(frames, some) for some in found)
+    only_we = counts(frames, [a & ~b for a, b in zip(*found, strict=True)])
+    only_they = counts(frames, [b & ~a for a, b in zip(*found, strict=True)])
+    return [
+        {
+            "mag": middle, "n": int(n[k]), "ours": round(we[k] / n[k], 3), "sextractor": round(they[k] / n[k], 3),
+            "only ours": int(only_we[k]), "only theirs": int(only_they[k]),
+            "difference": round((only_we[k] - only_they[k]) / n[k], 4),
+            "+-": round(np.sqrt(max(only_we[k] + only_they[k], 1)) / n[k], 4),
+        }
+        for k, middle in enumerate(MAG_EDGES[:-1] + 0.25)
+        if n[k]
+    ]  # fmt: skip
 
 
 def completeness(frames: list[Frame]) -> dict[str, Any]:
     """Completeness by magnitude at equal purity: SExtractor's at its thresholds, ours cut in S/N to be as pure."""
     ours = [(one.ours["x"], one.ours["y"]) for one in frames]
     pure, n = real_part(frames, ours)
-    result: dict[str, Any] = {
-        "purity": round(pure, 4), "n": n, "mag": (MAG_EDGES[:-1] + 0.25).tolist(), "ours": found_part(frames, ours),
-        "at": {},
-    }  # fmt: skip
+    result: dict[str, Any] = {"purity": round(pure, 4), "n": n, "at": {}}
     for threshold in frames[0].peer:
         theirs = [(t["X_IMAGE"] - 1.0, t["Y_IMAGE"] - 1.0) for t in (one.peer[threshold] for one in frames)]
         wanted, n_theirs = real_part(frames, theirs)
@@ -83,7 +102,7 @@ def completeness(frames: list[Frame]) -> dict[str, Any]:
                 break
         result["at"][threshold] = {
             "purity": round(wanted, 4), "n": n_theirs, "our cut": round(float(cut), 1), "our purity": round(reached, 4),
-            "our n": n_ours, "ours": found_part(frames, chosen), "sextractor": found_part(frames, theirs),
+            "our n": n_ours, "by magnitude": compare(frames, chosen, theirs),
         }  # fmt: skip
     return result
 
@@ -129,7 +148,7 @@ def _theirs(one: Frame, chosen: np.ndarray) -> dict[str, np.ndarray]:
     """SExtractor's measurement (threshold 1.5) of the chosen true sources; NaN where there is none or it is flagged."""
     n = int(chosen.sum())
     names = ("psf_flux", "psf_flux_err", "aper12", "aper12_err", "dx", "dy", "dx_err", "spread")
-    if not one.peer:
+    if one.full is None:
         return dict.fromkeys(names, np.full(n, np.nan))
     t = one.full
     k = matched(one.truth, t["XWIN_IMAGE"] - 1, t["YWIN_IMAGE"] - 1)[chosen]
@@ -189,8 +208,8 @@ def separation(frames: list[Frame]) -> list[dict[str, Any]]:
         k = one.index
         chosen = one.ok & (k >= 0)
         chosen &= ((one.ours["flags"][k] & SPOILT) == 0) & np.isfinite(one.ours["gauss_flux"][k])
-        if one.peer:
-            t = one.full
+        t = one.full
+        if t is not None:
             m = matched(one.truth, t["XWIN_IMAGE"] - 1, t["YWIN_IMAGE"] - 1)
             chosen &= (m >= 0) & ((t["FLAGS"][m] & THEIR_FLAGS) == 0)
             score["spread"].append(t["SPREAD_MODEL"][m][chosen])
@@ -225,7 +244,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, help="folder to keep the frames in, or to find them in")
     parser.add_argument("--visits", type=int, default=2)
-    parser.add_argument("--more", type=int, default=0, help="visits without SExtractor: more stars for the pulls")
+    parser.add_argument("--more", type=int, default=0, help="visits of which SExtractor only tells what it finds")
+    parser.add_argument("--fields", type=int, default=1, help="skies of that many visits each")
     parser.add_argument("--set", nargs="*", default=["star_density=12", "n_bias=5", "n_dark=5", "n_flat=5"])
     parser.add_argument("--rays", action="store_true", help="SExtractor gets the pixels with cosmic rays")
     parser.add_argument("--json", action="store_true")
@@ -237,16 +257,22 @@ def main() -> None:
         work = told.work or Path(temporary)
         work.mkdir(exist_ok=True)
         n_visit = told.visits + told.more
-        prepare(work, n_visit, told.set)
-        every = [Frame(work, 902800 + 2 * k, told.rays, k < told.visits) for k in range(n_visit)]
+        every = []
+        for field in range(told.fields):
+            there = work / f"field{field}" if field else work
+            prepare(there, n_visit, told.set + ([f"seed={100 + field}"] if field else []))
+            every += [
+                Frame(there, 902800 + 2 * k, told.rays, "full" if not field and k < told.visits else "places")
+                for k in range(n_visit)
+            ]
     frames = every[: told.visits]
     s, more = stars(frames), stars(every)
-    complete = completeness(frames)
+    complete = completeness(every)
     result = {
         "completeness": complete, "photometry": photometry(s), "separation": separation(frames),
         "pulls of lonely stars": pulls(more[more.lonely], forced(every)),
         "pulls of all stars": pulls(more, np.empty((0, 2))), "bright end": bright_end(more),
-        "near saturated stars": [near_saturated(every)], "n_source": [len(one.rows) for one in every],
+        "near saturated stars": near_saturated(every), "n_source": [len(one.rows) for one in every],
     }  # fmt: skip
     if told.json:
         print(json.dumps(result, default=lambda array: np.asarray(array).tolist()))
@@ -256,11 +282,7 @@ def main() -> None:
         if threshold in complete["at"]:
             at = complete["at"][threshold]
             print({name: number for name, number in at.items() if np.ndim(number) == 0})
-            columns = zip(complete["mag"], at["ours"], at["sextractor"], strict=True)
-            show(f"completeness at equal purity, SExtractor at {threshold} sigma", [
-                {"mag": m, "ours": round(a, 3), "sextractor": round(b, 3), "difference": round(a - b, 3)}
-                for m, a, b in columns
-            ])
+            show(f"completeness at equal purity, SExtractor at {threshold} sigma", at["by magnitude"])
     for title in ("photometry", "separation", "pulls of lonely stars", "pulls of all stars", "bright end",
                   "near saturated stars"):  # fmt: skip
         show(title, result[title])

@@ -15,7 +15,7 @@ from hscdb.image.plane import Image
 
 CCD = 50
 SPOILT = bits.word("edge", "saturated", "suspect", "interpolated_center", "bad", "cr_center", "centroid_bad")
-THRESHOLDS = (1.0, 1.25, 1.5, 2.0)  # of SExtractor's detection [sigma of a pixel]
+THRESHOLDS = (1.0, 1.5)  # of SExtractor's detection [sigma of a pixel]
 
 
 def prepare(work: Path, n_visit: int, options: list[str]) -> None:
@@ -41,7 +41,10 @@ def prepare(work: Path, n_visit: int, options: list[str]) -> None:
 class Frame:
     """One frame: truth, our columns, SExtractor's catalog, all matched to the truth."""
 
-    def __init__(self, work: Path, visit: int, has_rays: bool = False, has_peer: bool = True) -> None:
+    full: np.ndarray | None = None
+
+    def __init__(self, work: Path, visit: int, has_rays: bool = False, peers: str = "full") -> None:
+        """peers: "full" = SExtractor's places and measurements, "places" = its places, "" = nothing."""
         path = next((work / "repo" / "rerun" / "quality" / "postISRCCD").glob(f"v{visit:07d}-*/c{CCD:03d}.fits"))
         truth = product.read_table(work / "sky" / "truth_source.fits", 1)
         self.truth = truth[truth["visit"] == visit]
@@ -56,7 +59,7 @@ class Frame:
         surface = self.measured.background.render()
         pixels = image.data if has_rays else self.image.data + surface
         their_image = Image(np.asarray(pixels, np.float32), image.variance, image.mask)
-        self.peer = self._peer(work, their_image, visit) if has_peer else {}
+        self.peer = self._peer(work, their_image, visit, peers == "full") if peers else {}
         self.expected, self.mag = expected_flux(self.truth)
         x, y = self.truth["x"], self.truth["y"]
         self.ok = self.is_clear(x, y)
@@ -82,8 +85,8 @@ class Frame:
                 near |= bad[j + dj, i + di]
         return inside & ~near
 
-    def _peer(self, work: Path, image: Image, visit: int) -> dict[float, np.ndarray]:
-        """SExtractor's catalogs by threshold, kept in the folder; empty without the programs."""
+    def _peer(self, work: Path, image: Image, visit: int, is_full: bool) -> dict[float, np.ndarray]:
+        """SExtractor's catalogs by threshold, kept in the folder; without the programs none. Sets `full` if is_full."""
         folder = work / f"peer{visit}"
         if not (folder / "done").exists():
             if peer.missing("sextractor", "psfex"):
@@ -91,15 +94,18 @@ class Frame:
             folder.mkdir(exist_ok=True)
             peer.write_inputs(folder, image)
             level = 0.98 * float(image.data[(image.mask & planes.SAT) == 0].max())
-            first = peer.extract(folder, "first", peer.FIRST, self.fwhm, level)
-            psf, _ = peer.model_psf(folder, first.path)
-            peer.extract(folder, "full", peer.SECOND, self.fwhm, level, psf)
+            if is_full:
+                first = peer.extract(folder, "first", peer.FIRST, self.fwhm, level)
+                psf, _ = peer.model_psf(folder, first.path)
+                peer.extract(folder, "full", peer.SECOND, self.fwhm, level, psf)
+                first.path.unlink()
             for threshold in THRESHOLDS:
                 peer.extract(folder, f"places{threshold}", peer.PLACES, self.fwhm, level, None, threshold)
-            for path in (*folder.glob("*.fits"), first.path):  # only the catalogs are kept
+            for path in folder.glob("*.fits"):  # only the catalogs are kept
                 path.unlink()
             (folder / "done").touch()
-        self.full = product.read_table(folder / "full.ldac", 2)
+        if is_full:
+            self.full = product.read_table(folder / "full.ldac", 2)
         return {threshold: product.read_table(folder / f"places{threshold}.ldac", 2) for threshold in THRESHOLDS}
 
 

@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 from scipy.stats import truncnorm
 
 from hscdb.detect.psf_flux import psf_flux
+from hscdb.image import flags as bits
 from hscdb.image import mask as planes
 
 BINS = ((5, 7), (7, 10), (10, 20), (20, 50), (50, 100), (100, 200), (200, 500), (500, 1000))
@@ -98,12 +99,13 @@ def bright_end(s: np.ndarray) -> list[dict[str, Any]]:
     return table
 
 
-def near_saturated(frames: list[Frame]) -> dict[str, float]:
+def near_saturated(frames: list[Frame]) -> list[dict[str, Any]]:
     """Rows without a spoilt pixel within HALO of a saturated star and away from them; those that are nothing true.
 
-    Nothing true: no true source within 2.5 pix, nor within the reach of a galaxy.
+    Nothing true: no true source within 2.5 pix, nor within the reach of a galaxy. For all such rows, and for those
+    without the flag `doubtful`: then with the number of true sources that it takes away.
     """
-    count = {"near": 0, "near nothing": 0, "away": 0, "away nothing": 0}
+    table, near, nothing, is_flagged = [], [], [], []
     for one in frames:
         x, y = one.ours["x"], one.ours["y"]
         clean = one.is_clear(x, y) & ((one.ours["flags"] & SPOILT) == 0)
@@ -114,16 +116,19 @@ def near_saturated(frames: list[Frame]) -> dict[str, float]:
         saturated &= one.truth["peak_e"] > 50_000  # a faint star under a bleeding trail has no halo
         if not saturated.any():
             continue
-        here = np.stack([x, y], 1)
-        near = clean & (cKDTree(truth[saturated]).query(here)[0] < HALO)
+        here = np.stack([x, y], 1)[clean]
+        near.append(cKDTree(truth[saturated]).query(here)[0] < HALO)
         apart, k = cKDTree(truth).query(here)
-        nothing = (apart >= 2.5) & (apart >= 0.5 * reach(one, k))
-        for group, chosen in (("near", near), ("away", clean & ~near)):
-            count[group] += int(chosen.sum())
-            count[f"{group} nothing"] += int((chosen & nothing).sum())
-    rates = {
-        f"per 1000 {group}": round(1e3 * count[f"{group} nothing"] / max(count[group], 1), 2)
-        for group in ("near", "away")
-    }
-    n = max(count["near"] + count["away"], 1)
-    return count | rates | {"near, per 1000 of all": round(1e3 * count["near nothing"] / n, 2)}
+        nothing.append((apart >= 2.5) & (apart >= 0.5 * reach(one, k)))
+        is_flagged.append((one.ours["flags"][clean] & bits.word("doubtful")) != 0)
+    close, empty, doubted = (np.concatenate(parts) for parts in (near, nothing, is_flagged))
+    for place, here in ((f"< {HALO:.0f} pix", close), ("elsewhere", ~close)):
+        for which, chosen in (("all", here), ("not doubtful", here & ~doubted)):
+            n, n_nothing = int(chosen.sum()), int((chosen & empty).sum())
+            table.append({
+                "place": place, "rows": which, "n": n, "nothing": n_nothing,
+                "per 1000": round(1e3 * n_nothing / max(n, 1), 2),
+                "+-": round(1e3 * np.sqrt(max(n_nothing, 1)) / max(n, 1), 2),
+                "true lost": int((here & ~empty).sum() - (chosen & ~empty).sum()),
+            })  # fmt: skip
+    return table

@@ -77,8 +77,8 @@ def flux_scale(ids: dict[str, int], zero_point: ZeroPoint, status: str, color_te
     )
 
 
-def source_sky(ids: dict[str, int], sources: Rows, wcs: Wcs, flux_mag0: float) -> Rows:
-    """Rows of source_sky: places with errors through the WCS's Jacobian, and 12-pix aperture fluxes in nJy."""
+def source_sky(ids: dict[str, int], sources: Rows, wcs: Wcs, flux_mag0: float, flags: NDArray[np.int64]) -> Rows:
+    """Rows of source_sky: places with errors through the WCS's Jacobian, 12-pix aperture fluxes in nJy, flags (n,)."""
     x, y = sources["x_pix"], sources["y_pix"]
     ra, dec = wcs.pixel_to_sky(x, y)
     ra_err, dec_err = place_errors(wcs, x, y, sources["x_pix_err"], sources["y_pix_err"], sources["x_y_pix2_cov"])
@@ -90,10 +90,11 @@ def source_sky(ids: dict[str, int], sources: Rows, wcs: Wcs, flux_mag0: float) -
         "flux_njy": sources["aper_12_0_flux_e"] * (AB_NJY_MAG0 / flux_mag0),
         "flux_njy_err": sources["aper_12_0_flux_e_err"] * (AB_NJY_MAG0 / flux_mag0),
     }
-    rows = np.zeros(len(sources), [(name, "i8") for name in (*ids, "source_id")] + [(name, "f8") for name in fields])
+    whole = (*ids, "source_id", "flags")
+    rows = np.zeros(len(sources), [(name, "i8") for name in whole] + [(name, "f8") for name in fields])
     for name, number in ids.items():
         rows[name] = number
-    rows["source_id"] = sources["source_id"]
+    rows["source_id"], rows["flags"] = sources["source_id"], flags
     for name, column in fields.items():
         rows[name] = np.where(np.isfinite(column), column, np.nan)
     return rows

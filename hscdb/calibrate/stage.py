@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hscdb.calibrate import astrometry, photometry, references, rows, selection, stage_frame
+from hscdb.calibrate import astrometry, bright, photometry, references, rows, selection, stage_frame
 from hscdb.calibrate.reference import fitted
 from hscdb.calibrate.stage_frame import Frame
 from hscdb.db import copy
 from hscdb.db.queries import query
 from hscdb.errors import DataError
-from hscdb.fits import column, product
+from hscdb.fits import bit, column, product
 from hscdb.fits.header import wcs_cards
+from hscdb.image.flags import BIT, SKY_FLAGS
 from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, stage
 from hscdb.sky.wcs import Wcs
@@ -81,6 +82,15 @@ class Config:
     )
     floor_mag: float = setting(0.01, "error added to every star", unit="mag", was="photoCal.magErrFloor")
     n_photometry_min: int = setting(3, "stars a zero point needs")
+    do_bright_object: bool = setting(
+        True, "plane BRIGHT_OBJECT and flags bright_object around very bright reference stars"
+    )
+    bright_mag_max: float = setting(
+        17.5, "faintest star with such a mask, by its brightest band; HSC's stars saturate there", unit="mag"
+    )
+    bright_reach_arcsec: float = setting(
+        300.0, "stars are looked for this far from the ccd; that of 6.8 mag reaches as far", unit="arcsec"
+    )
     require_photometry: bool = setting(
         True,
         "a frame without zero point fails; else it gets the filter's nominal one, status extrapolated",
@@ -108,13 +118,15 @@ def run(work: Work, config: Config) -> Funnel:
     zero_point, status, matched = _photometry(work, config, frame, solution.wcs, ids, funnel)
     copy.write(work.connection, "wcs_solution", rows.wcs_solution(ids, solution, frame.size))
     copy.write(work.connection, "flux_scale", rows.flux_scale(ids, zero_point, status, frame.catalogs.term.c1))
-    sky = rows.source_sky(ids, frame.sources, solution.wcs, zero_point.flux_mag0)
+    mask = stage_frame.bright_mask(work, config, frame, solution.wcs)
+    flags = bright.source_flags(mask, frame.sources["x_pix"], frame.sources["y_pix"])
+    sky = rows.source_sky(ids, frame.sources, solution.wcs, zero_point.flux_mag0, flags)
     copy.write(work.connection, "source_sky", sky)
     if matched is not None:
         copy.write(work.connection, "source_ref", matched)
-    _update_files(work, frame, solution, zero_point, sky)
+    _update_files(work, frame, solution, zero_point, sky, mask)
     work.carry["wcs"] = solution.wcs
-    return funnel | {"n_source_sky": len(sky)}
+    return funnel | {"n_source_sky": len(sky), "n_source_bright_object": int((flags != 0).sum())}
 
 
 def _astrometry(
@@ -238,17 +250,21 @@ def _nominal(work: Work, frame: Frame) -> photometry.ZeroPoint:
 
 
 def _update_files(
-    work: Work, frame: Frame, solution: astrometry.Solution, zero_point: photometry.ZeroPoint, sky: Rows
-) -> None:
-    """Put WCS and zero point into calexp and src, and the places of the sources into src."""
+    work: Work, frame: Frame, solution: astrometry.Solution, zero_point: photometry.ZeroPoint, sky: Rows,
+    mask: npt.NDArray[np.bool_],
+) -> None:  # fmt: skip
+    """Put WCS and zero point into calexp and src, BRIGHT_OBJECT (ny, nx) into calexp, places and flags into src."""
     ids = {"visit": int(work.unit["visit"]), "ccd": int(work.unit["ccd"])}
     cards = rows.cards(solution, zero_point, float(frame.facts["exposure_s"]))
     if work.files.exists("calexp", **ids):
         old = work.files.find("calexp", **ids)
         with work.files.writing("calexp", **ids) as target:
             product.update_header(old, {0: cards, "IMAGE": wcs_cards(solution.wcs)}, target)
+            bit.set_plane(target, "BRIGHT_OBJECT", mask)
     if work.files.exists("src", **ids):
         old = work.files.find("src", **ids)
         with work.files.writing("src", **ids) as target:
             product.update_header(old, {0: cards}, target)
             column.overwrite(target, "SRC", {"coord_ra": np.radians(sky["ra"]), "coord_dec": np.radians(sky["dec"])})
+            for name in SKY_FLAGS:
+                bit.set_flags(target, "SRC", BIT[name], (sky["flags"] >> BIT[name]) & 1 == 1)

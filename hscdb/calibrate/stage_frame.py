@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from hscdb.calibrate import blind, references, selection
+from hscdb.calibrate import blind, bright, references, selection
+from hscdb.calibrate.rows import AB_NJY_MAG0
 from hscdb.camera.focalplane import initial_wcs
 from hscdb.db.queries import query
 from hscdb.errors import InputError
@@ -26,7 +27,6 @@ find_frame = query("calibrate/find_frame")
 read_sources = query("calibrate/read_sources")
 read_ref_catalogs = query("calibrate/read_ref_catalogs")
 read_ref_stars = query("calibrate/read_ref_stars")
-read_bright_refs = query("calibrate/read_bright_refs")
 read_neighbors = query("calibrate/read_neighbors")
 
 Rows = npt.NDArray[np.void]
@@ -87,8 +87,10 @@ def around(work: Work, config: Config, frame: Frame, start: Wcs, margin_pix: flo
     scale = float(np.sqrt(start.plane_area(*start.crpix)))
     circle = {"ra": ra, "dec": dec, "radius_deg": reach + max(config.margin_pix, margin_pix) * scale}
     stars = read_ref_stars(
-        work.connection, ref_catalog_ids=frame.catalogs.ids, reserved_fraction=config.reserved_fraction, **circle
-    )
+        work.connection, ref_catalog_ids=frame.catalogs.ids, reserved_fraction=config.reserved_fraction,
+        flux_min_njy=None, n_max=None, **circle,
+    )  # fmt: skip
+    stars = stars[np.lexsort((stars["ref_id"], stars["ref_catalog_id"]))]
     return replace(frame, start=start, stars=stars, circle=circle)
 
 
@@ -146,9 +148,9 @@ def _of_stars(work: Work, config: Config, frame: Frame, found: Detections) -> bl
     scale = float(np.sqrt(frame.start.plane_area(*frame.start.crpix)))
     here = np.stack(sphere.project(*frame.start.pixel_to_sky(found.x, found.y), *frame.boresight), axis=1) / scale
     radius = config.blind_radius_deg + scale * float(np.hypot(*here.T).max(initial=0.0))
-    stars = read_bright_refs(
-        work.connection, ref_catalog_id=int(frame.catalogs.astrometry["ref_catalog_id"]), ra=frame.boresight[0],
-        dec=frame.boresight[1], radius_deg=radius, n_max=_N_BRIGHT_MAX,
+    stars = read_ref_stars(
+        work.connection, ref_catalog_ids=[int(frame.catalogs.astrometry["ref_catalog_id"])], ra=frame.boresight[0],
+        dec=frame.boresight[1], radius_deg=radius, reserved_fraction=0.0, flux_min_njy=0.0, n_max=_N_BRIGHT_MAX,
     )  # fmt: skip
     places = references.places(stars, float(frame.facts["obs_mjd"]))
     there = np.stack(sphere.project(places.ra, places.dec, *frame.boresight), axis=1) / scale
@@ -158,3 +160,23 @@ def _of_stars(work: Work, config: Config, frame: Frame, found: Detections) -> bl
         n_pair_min=config.n_star_min,
     )  # fmt: skip
     return None if guess is None else replace(guess, shift=guess.shift * scale)
+
+
+def bright_mask(work: Work, config: Config, frame: Frame, wcs: Wcs) -> npt.NDArray[np.bool_]:
+    """(ny, nx): pixels in the mask of a reference star of at most bright_mag_max, on the frame or beside it."""
+    width, height = frame.size
+    if not np.isfinite(config.bright_mag_max) or not config.do_bright_object:
+        return np.zeros((height, width), np.bool_)
+    ra, dec = (float(each) for each in wcs.pixel_to_sky((width - 1) / 2.0, (height - 1) / 2.0))
+    reach = float(np.max(sphere.separation(ra, dec, *wcs.corners(width, height))))
+    stars = read_ref_stars(
+        work.connection, ref_catalog_ids=[int(frame.catalogs.astrometry["ref_catalog_id"])], ra=ra, dec=dec,
+        radius_deg=reach + config.bright_reach_arcsec / 3600.0, reserved_fraction=0.0,
+        flux_min_njy=AB_NJY_MAG0 * 10.0 ** (-0.4 * config.bright_mag_max), n_max=None,
+    )  # fmt: skip
+    places = references.places(stars, float(frame.facts["obs_mjd"]))
+    radius = bright.radius_arcsec(-2.5 * np.log10(stars["flux_njy"] / AB_NJY_MAG0))
+    near = sphere.separation(ra, dec, places.ra, places.dec) * 3600.0 <= reach * 3600.0 + radius
+    x, y = wcs.sky_to_pixel(places.ra[near], places.dec[near])
+    scale = float(np.sqrt(wcs.plane_area(*wcs.crpix))) * 3600.0
+    return bright.plane(x, y, radius[near] / scale, (height, width))

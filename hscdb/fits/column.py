@@ -24,14 +24,15 @@ def overwrite(path: Path, name: str, columns: Mapping[str, npt.NDArray[Any]]) ->
     if found is None:
         raise InputError(f"{path}: no HDU {name}. Give the name of one of its tables.", code="no_hdu")
     n_byte, n_row = int(found.header["NAXIS1"]), int(found.header["NAXIS2"])
-    places = _places(found.header)
+    places = first_bytes(found.header)
     rows = (
         np.memmap(path, np.uint8, "r+", found.data_start, (n_row, n_byte)) if n_row else np.zeros((0, n_byte), np.uint8)
     )
     for column, values in columns.items():
         if column not in places:
             raise InputError(f"{path}: table {name} has no column {column}.", code="no_column")
-        first, code = places[column]
+        first, form = places[column]
+        code = form.removeprefix("1")  # a format with a number is an array in each row
         if len(values) != n_row or code not in _DTYPE:
             raise ValueError(f"{path}: {len(values)} values for {n_row} rows of column {column} ({code})")
         raw = np.ascontiguousarray(values, _DTYPE[code]).view(np.uint8).reshape(n_row, np.dtype(_DTYPE[code]).itemsize)
@@ -40,14 +41,14 @@ def overwrite(path: Path, name: str, columns: Mapping[str, npt.NDArray[Any]]) ->
         rows.flush()
 
 
-def _places(header: Any) -> dict[str, tuple[int, str]]:
-    """{column: (first byte in the row, format)}; the format of columns of arrays is empty."""
+def first_bytes(header: Any) -> dict[str, tuple[int, str]]:
+    """{column: (first byte in the row, TFORM)} of a table, by its header. ValueError for a format that is none."""
     places, at = {}, 0
     for k in range(1, int(header["TFIELDS"]) + 1):
         form = re.match(r"(\d*)([LXBIJKAEDCMPQ])", str(header[f"TFORM{k}"]).strip())
         if form is None:
             raise ValueError(f"column format {header[f'TFORM{k}']!r}")
         repeat, code = int(form[1] or 1), form[2]
-        places[str(header[f"TTYPE{k}"]).strip()] = at, code if repeat == 1 else ""
+        places[str(header[f"TTYPE{k}"]).strip()] = at, "".join(form.groups())
         at += (repeat + 7) // 8 if code == "X" else repeat * _BYTES[code]
     return places

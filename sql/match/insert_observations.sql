@@ -8,7 +8,8 @@
 WITH seen AS MATERIALIZED (
     -- by task alone, which says run, visit and CCD too: conditions that say the same again make the planner expect one
     -- row, and then look through a whole frame for each detection of it
-    SELECT f.visit, f.ccd, f.obs_mjd, f.source_task_id, p.source_id, p.ra, p.dec, p.flux_njy, p.flux_njy_err
+    SELECT f.visit, f.ccd, f.obs_mjd, f.source_task_id, p.source_id, p.ra, p.dec, p.flux_njy, p.flux_njy_err,
+           p.flags AS sky_flags
       FROM match_frame AS f
       JOIN source_sky AS p
         ON p.task_id = f.sky_task_id
@@ -49,7 +50,7 @@ SELECT row_number() OVER (ORDER BY k.source_id),
            AND s.task_id + 0 = p.source_task_id
            AND s.run_id = ANY (CAST(:source_run_ids AS bigint[]))
            AND s.visit = ANY (CAST(:visits AS bigint[]))
-         WHERE s.flags & CAST(:bad_flags AS bigint) = 0
+         WHERE (s.flags | p.sky_flags) & CAST(:bad_flags AS bigint) = 0
            AND s.n_child = 0
            AND (s.extendedness IS NULL OR s.extendedness < CAST(:extendedness_max AS double precision))
            AND (p.flux_njy IS NULL OR p.flux_njy > 0)

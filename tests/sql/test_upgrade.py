@@ -26,6 +26,7 @@ def previous(place: Path) -> tuple[Path, str]:
         ("views/hsc_star.sql", "AS isprimary", "AS is_first"),
         ("views/hsc_star.sql", "hsc_star.isprimary ", "hsc_star.is_first "),
         ("functions/flux_units.sql", "log(3631e9::float8 / $1)", "log(3630e9::float8 / $1)"),
+        ("views/source_calibrated.sql", "s.flags | p.flags  ", "s.flags"),  # what the newest file adds
     ):
         text = (root / name).read_text()
         assert now in text
@@ -43,7 +44,8 @@ def test_rows_stay_and_all_else_becomes_as_in_a_new_database(empty_dsn: str, fre
     before = everything(empty_dsn)
     with pytest.raises(SchemaError, match="older than this program"):
         migrate.check(made)
-    assert migrate.migrate(made) == [newest, "functions/flux_units.sql", "views/hsc_star.sql"]
+    texts = ["functions/flux_units.sql", "views/hsc_star.sql", "views/source_calibrated.sql"]
+    assert migrate.migrate(made) == [newest, *texts]
     migrate.check(made)
     made.dispose()
     with psycopg.connect(empty_dsn, autocommit=True) as connection:
@@ -55,5 +57,7 @@ def test_rows_stay_and_all_else_becomes_as_in_a_new_database(empty_dsn: str, fre
     assert {"source", "source_sky", "wcs_solution", "visit", "task"} <= tables
     # magnitudes of the function that was changed
     views = {"hsc_star", "source_info", "source_calibrated", "star_summary", "lsst_source"}
-    assert {name for name in tables if after[name] != before[name]} <= views
+    # and the column that the newest file adds
+    assert {name for name in tables if after[name] != before[name]} <= views | {"source_sky"}
+    assert after["source_sky"][0] == before["source_sky"][0]
     assert before["source"][0] == len(world.detections)

@@ -19,7 +19,7 @@ from hscdb.db import copy, partition
 from hscdb.errors import DataError, InputError
 from hscdb.fits import product
 from hscdb.fits.header import wcs_cards, wcs_from_header
-from hscdb.image import flags
+from hscdb.image import flags, mask
 from hscdb.image.plane import Image
 from hscdb.sky import sphere
 from hscdb.sky.wcs import Wcs
@@ -180,6 +180,13 @@ def calibrate(connection, run_id, folder, carry=None, camera=CAMERA, **settings)
     return stage.run(work, stage.Config(**settings)), task
 
 
+def forget(connection):
+    """Delete what calibrate has stored."""
+    for table in ("source_sky", "wcs_solution", "flux_scale", "source_ref"):
+        connection.execute(text(f"DELETE FROM {table}"))
+    connection.execute(text("DELETE FROM task WHERE stage = 'calibrate'"))
+
+
 def only(connection, table):
     """The only row; arrays of wcs_solution as lists."""
     arrays = ", CAST(sip_a AS float8[]) AS a, CAST(sip_b AS float8[]) AS b" if table == "wcs_solution" else ""
@@ -261,9 +268,7 @@ def test_sources_may_come_by_hand_and_give_the_same(connection, tmp_path):
     refcats(connection, stars)
     first, _ = calibrate(connection, run_id, tmp_path)
     one = connection.execute(text("SELECT crval1_deg, sip_a, flux_mag0_e FROM wcs_solution, flux_scale")).all()
-    for table in ("source_sky", "wcs_solution", "flux_scale", "source_ref"):
-        connection.execute(text(f"DELETE FROM {table}"))
-    connection.execute(text("DELETE FROM task WHERE stage = 'calibrate'"))
+    forget(connection)
     carry = {"sources": rows}
     second, _ = calibrate(connection, run_id, tmp_path, carry)
     assert first == second
@@ -275,15 +280,16 @@ def test_calexp_and_src_learn_the_calibration(connection, tmp_path):
     stars = sky()
     run_id, rows, _ = world(connection, stars)
     refcats(connection, stars)
-    small = np.zeros((40, 30), np.float32)
     chip = CAMERA.ccds[CCD]
+    empty = np.zeros((chip.height, chip.width), np.float32)
     product.write_image(
         tmp_path / "calexp",
-        Image(small, small, small.astype(np.int32)),
+        Image(empty, empty, empty.astype(np.int32)),
         {"EXPTIME": 30.0},
         image_cards=wcs_cards(initial_wcs(CAMERA, chip, 320.71, -0.402, 12.5)),
     )
-    table = np.zeros(len(rows), [("flags", "?", (29,)), ("id", "i8"), ("coord_ra", "f8"), ("coord_dec", "f8")])
+    fields = [("flags", "?", (len(flags.FLAGS),)), ("id", "i8"), ("coord_ra", "f8"), ("coord_dec", "f8")]
+    table = np.zeros(len(rows), fields)
     table["id"], table["coord_ra"], table["coord_dec"] = rows["source_id"], np.nan, np.nan
     product.write_header(tmp_path / "src", {}, [product.Table("SRC", table, {"coord_ra": "rad"})])
     calibrate(connection, run_id, tmp_path)
@@ -300,6 +306,46 @@ def test_calexp_and_src_learn_the_calibration(connection, tmp_path):
     places = connection.execute(text("SELECT ra, dec FROM source_sky ORDER BY source_id")).all()
     np.testing.assert_allclose(np.degrees(sources["coord_ra"]), [p.ra for p in places], rtol=1e-14)
     np.testing.assert_allclose(np.degrees(sources["coord_dec"]), [p.dec for p in places], rtol=1e-12)
+
+
+def test_sources_around_a_very_bright_star_are_flagged_alike_in_rows_and_files(connection, tmp_path):
+    stars = sky()
+    chip = CAMERA.ccds[CCD]
+    # one on the frame, one beside it
+    middle = np.hypot(stars.x - 1000, stars.y - 2000).argmin()
+    beside = np.flatnonzero((stars.x < -20) & (stars.x > -60) & (stars.y > 0) & (stars.y < chip.height))[0]
+    for mag in (stars.g, stars.r, stars.i):
+        mag[[middle, beside]] = 14.3
+    run_id, rows, _ = world(connection, stars)
+    refcats(connection, stars)
+    empty = np.zeros((chip.height, chip.width), np.float32)
+    product.write_image(tmp_path / "calexp", Image(empty, empty, empty.astype(np.int32)))
+    table = np.zeros(len(rows), [("flags", "?", (len(flags.FLAGS),)), ("coord_ra", "f8"), ("coord_dec", "f8")])
+    table["flags"][:, flags.BIT["cr"]] = True
+    product.write_header(tmp_path / "src", {}, [product.Table("SRC", table)])
+    funnel, _ = calibrate(connection, run_id, tmp_path)
+    word = np.array(connection.execute(text("SELECT flags FROM source_sky ORDER BY source_id")).scalars().all())
+    # G = 14.0: 200 * 10^-1.75 + 12 * 10^0.1 arcsec
+    reach = (200 * 10**-1.75 + 12 * 10**0.1) / 0.168
+    apart = np.min([np.hypot(rows["x_pix"] - stars.x[k], rows["y_pix"] - stars.y[k]) for k in (middle, beside)], axis=0)
+    inside, outside = apart < reach - 2, apart > reach + 6
+    assert inside.sum() >= 3
+    assert (word[inside] == flags.word(*flags.SKY_FLAGS)).all()
+    assert (word[outside] == 0).all()
+    assert funnel["n_source_bright_object"] == (word != 0).sum()
+    packed = product.read_table(tmp_path / "src", "SRC")["flags"]
+    told = (word[:, None] >> np.arange(len(flags.FLAGS))) & 1 == 1
+    told[:, flags.BIT["cr"]] = True
+    np.testing.assert_array_equal(packed, told)
+    plane = product.read_image(tmp_path / "calexp")[0].mask
+    assert set(np.unique(plane)) == {0, int(mask.word("BRIGHT_OBJECT"))}
+    assert (plane != 0).sum() == pytest.approx(np.pi * reach**2 * 1.35, rel=0.25)
+    j, i = (np.rint(rows[name][inside]).astype(int) for name in ("y_pix", "x_pix"))
+    assert (plane[j, i] != 0).all()
+    forget(connection)
+    calibrate(connection, run_id, tmp_path, {"sources": rows}, do_bright_object=False)
+    assert not product.read_image(tmp_path / "calexp")[0].mask.any()
+    assert not product.read_table(tmp_path / "src", "SRC")["flags"][:, flags.BIT["bright_object"]].any()
 
 
 def test_one_catalog_serves_for_both(connection, tmp_path):

@@ -1,5 +1,6 @@
 """STILTS over JDBC and psql over TCP, by what `hscdb connect --tcp` prints. Skipped where a program is missing."""
 
+import csv
 import re
 import shlex
 import shutil
@@ -124,3 +125,24 @@ def test_psql_connects_by_the_printed_words(served: Served) -> None:
         ["psql", served.dsn, "-XAtc", "SELECT count(*) FROM ref_star"], capture_output=True, text=True, timeout=60
     )
     assert told.stdout.strip() == str(len(served.ra)), told.stderr
+
+
+@pytest.mark.parametrize(("ending", "kind"), [("vot", "votable"), ("fits", "fits")])
+def test_units_ucds_and_meanings_of_a_saved_table_reach_stilts(served: Served, ending: str, kind: str) -> None:
+    saved, meta = served.folder / f"saved.{ending}", served.folder / "meta.csv"
+    assert main(["query", str(served.folder), "SELECT ra, dec, ref_id FROM ref_star", "-o", str(saved)]) == 0
+    done = subprocess.run(
+        ["stilts", "tpipe", f"ifmt={kind}", f"in={saved}", "cmd=meta name class units description ucd", "ofmt=csv", f"out={meta}"],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = {row["Name"]: row for row in csv.DictReader(meta.read_text().splitlines())}
+    with psycopg.connect(served.dsn) as connection:
+        docs = connection.execute(
+            "SELECT column_name, unit, ucd, meaning FROM column_doc WHERE table_name = 'ref_star'"
+        ).fetchall()
+    ours = {name: (unit, ucd, meaning) for name, unit, ucd, meaning in docs}
+    assert (told["ra"]["Units"], told["dec"]["Units"]) == ("deg", "deg")
+    for name in ("ra", "dec", "ref_id"):
+        _, ucd, meaning = ours[name]
+        assert (told[name]["Description"], told[name]["UCD"]) == (meaning, ucd)

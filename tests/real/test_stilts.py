@@ -132,8 +132,8 @@ def test_units_ucds_and_meanings_of_a_saved_table_reach_stilts(served: Served, e
     saved, meta = served.folder / f"saved.{ending}", served.folder / "meta.csv"
     assert main(["query", str(served.folder), "SELECT ra, dec, ref_id FROM ref_star", "-o", str(saved)]) == 0
     done = subprocess.run(
-        ["stilts", "tpipe", f"ifmt={kind}", f"in={saved}", "cmd=meta name class units description ucd", "ofmt=csv", f"out={meta}"],
-        capture_output=True, text=True, timeout=120,
+        ["stilts", "tpipe", f"ifmt={kind}", f"in={saved}", "cmd=meta name class units description ucd", "ofmt=csv",
+         f"out={meta}"], capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     told = {row["Name"]: row for row in csv.DictReader(meta.read_text().splitlines())}

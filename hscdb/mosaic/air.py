@@ -1,54 +1,73 @@
 """The air of each visit as a Gaussian process: its scale and strength by the residuals, its field by their prediction.
 
-    covariance(d) = A_e^2 (1 + d / L) exp(-d / L),        noise variance of detection k = given_k + n^2
+    covariance(d) = A_e^2 [(1 - c) E(d) + c B(d)],        noise variance of k = given_k (1 - w_k / W) + n^2
 
-for each component. L, n and a common A maximise the likelihood of the brightest detections of some visits (Nelder-Mead,
-both components at once); A_e is A scaled by what the visit's residuals have more than noise. The prediction is made on
-a grid of each CCD from the detections on it and within 2 L around (at most 300, the most exact), and a polynomial of
-total degree 7 goes through it: all linear in the residuals, one matrix of each frame.
+E(d) of the gradient of a potential, B(d) of the same turned by a right angle (waves.py), both of scale L, for xi and
+eta together: d are separations of (u, v) turned by each visit's rotator. L, n and a common A maximise the likelihood
+of the most exact detections of some visits (Nelder-Mead), for c = 0, air alone, and c = 1/2, where the axes know
+nothing of each other; the likelier is taken. A_e is A scaled by what the visit's residuals have more than noise. W is
+the weight of k's star, from whose place residuals are taken. The prediction is made on a grid of each CCD from at most
+300 detections, the most exact and the nearest: those of the least
 
-Size: a 300 x 300 Cholesky per frame, about 3 ms.
+    given_k + mean square of the difference of the process between them and the CCD's border,
+
+what they tell of its field being off by so much. A polynomial of total degree 7 goes through it: all linear in the
+residuals, one matrix of each frame.
+
+Size: a 600 x 600 Cholesky per frame, about 5 ms.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+import numpy.typing as npt
+from scipy.linalg import LinAlgError, block_diag, cho_factor, cho_solve
 
-from hscdb.mosaic import basis
+from hscdb.mosaic import basis, robust, waves
 from hscdb.mosaic.frames import TURBULENCE_ORDER, by_frame
 from hscdb.mosaic.model import Astrometry, Floats, Geometry, Ints, Observations
 
+Singles = npt.NDArray[np.float32]
+
 _N_POINT = 300  # detections that predict a CCD's field
-_N_LIKELY, _N_VISIT = 200, 8  # detections of a visit, and visits, whose likelihood is maximised
+# detections of a visit, of the whole air and of what is left, and visits, whose likelihood is maximised
+_N_WHOLE, _N_LIKELY, _N_VISIT = 250, 120, 8
 _N_PER_VISIT = 30  # used detections below which a visit's field is not asked for
 _LENGTHS_ARCSEC = (5.0, 2000.0)
 _START_ARCSEC = 90.0
 _FREE_MAS = 1000.0  # of the polynomials' terms, as good as free beside a few mas
+_STEP = 0.7  # first steps in the logarithms of A^2, L and n^2
+_APART = 0.5  # share of curl where the axes know nothing of each other
+_N_LONG, _N_SHORT = 80, 30  # likelihoods that are asked for
 
 
 @dataclass(frozen=True)
-class Air:
-    """The process in the detections: amplitude (n_visit,) [mas], length [pix], noise [mas] beside the given.
-
-    It is larger and longer than `left`, the same three of the residuals: the visits' polynomials have taken the longest
-    waves.  n_round : how often the field by `left` was taken off (0: never); half (n_ccd, 2) as in model.Turbulence.
-    """
+class Process:
+    """amplitude (n_visit,) [mas], length [pix], noise [mas] beside the given, and the share of curl."""
 
     amplitude: Floats
     length: float
     noise: float
-    left: tuple[Floats, float, float]
+    curl: float
+
+
+@dataclass(frozen=True)
+class Air:
+    """The process in the detections.
+
+    It is larger and longer than `left`, that of the residuals: the visits' polynomials have taken the longest waves.
+    n_round : how often the field by `left` was taken off (0: never); half (n_ccd, 2) as in model.Turbulence.
+    """
+
+    whole: Process
+    left: Process
     n_round: int
     half: Floats
 
 
-def measured(
-    obs: Observations, geometry: Geometry, solution: Astrometry, target: Floats
-) -> tuple[Floats, float, float] | None:
-    """Amplitudes (n_visit,) [mas], length [pix] and noise [mas] of the process in residuals.
+def measured(obs: Observations, geometry: Geometry, solution: Astrometry, target: Floats) -> Process | None:
+    """The process in residuals.
 
     target : (n_obs, 2) along xi and eta [mas], with what was taken off put back. None: no visit has enough stars, or
              none has more than noise.
@@ -56,12 +75,19 @@ def measured(
     points = _points(obs, solution)
     if not points:
         return None
-    place, given = _place(geometry), solution.given_variance
-    bounds = np.array(_LENGTHS_ARCSEC) / geometry.arcsec
-    begin = np.array([np.nan, _START_ARCSEC / geometry.arcsec, np.nan])
-    amplitude2, length, noise2 = _likely(points, place, target, given, bounds, begin)
+    place, given = _places(obs, geometry, solution), solution.given_variance * _share(obs, solution)
+    best = _exact(points, given, _N_LIKELY)
+    likely = _likelihood(best, place, target, given, geometry)
+    begin, curl, before = np.array([np.nan, _START_ARCSEC / geometry.arcsec, np.nan]), 0.0, solution.turbulence
+    is_known = before is not None and bool((before.amplitude_mas > 0).any())
+    if before is not None and is_known:
+        begin[:2] = np.median(before.amplitude_mas[before.amplitude_mas > 0]) ** 2, before.length_pix
+        curl = before.curl
+    found = likely(begin, curl)
+    if not is_known:  # from where the other ended: what is asked for is which is likelier
+        found = min(found, likely(np.array(found[1:4]), _APART, _N_SHORT), key=lambda one: one[0])
+    _, amplitude2, length, noise2, curl = found
     # of the most exact detections: of all, the photons of the faint would drown it
-    best = {e: k[np.argsort(given[k], kind="stable")[:_N_LIKELY]] for e, k in points.items()}
     excess = {e: max(float(np.median(target[k] ** 2) / 0.4549 - np.median(given[k]) - noise2), 0.0)
               for e, k in best.items()}  # fmt: skip
     if not any(excess.values()):
@@ -72,51 +98,85 @@ def measured(
         # never more than twice what the visit has beyond noise: the ratio of two small numbers is no measure
         own2 = min(amplitude2 * (excess[e] / common if common > 0.0 else 1.0), 2.0 * excess[e])
         amplitude[e] = np.sqrt(own2)
-    return amplitude, length, float(np.sqrt(noise2))
+    return Process(amplitude, length, float(np.sqrt(noise2)), curl)
 
 
-def whole(
-    obs: Observations, geometry: Geometry, solution: Astrometry, target: Floats, left: tuple[Floats, float, float]
-) -> tuple[Floats, float, float]:
+def whole(obs: Observations, geometry: Geometry, solution: Astrometry, target: Floats, left: Process) -> Process:
     """As `measured`, of the air before the visits' polynomials took their part of it: `left`, what they have left.
 
     Their terms are free in each visit's covariance (restricted likelihood), to _FREE_MAS each.
     """
-    points, place = _points(obs, solution), _place(geometry)
+    points, given = _points(obs, solution), solution.given_variance * _share(obs, solution)
+    best = _exact(points, given, _N_WHOLE)
     field = np.stack([geometry.field_x, geometry.field_y], axis=1) / geometry.scale_pix
-    bounds = np.array(_LENGTHS_ARCSEC) / geometry.arcsec
-    typical = float(np.median(left[0][left[0] > 0]))
-    begin = np.array([(2.0 * typical) ** 2, 2.0 * left[1], max(left[2], 0.1) ** 2])
-    amplitude2, length, noise2 = _likely(points, place, target, solution.given_variance, bounds, begin, field,
-                                         solution.order)  # fmt: skip
+    typical = float(np.median(left.amplitude[left.amplitude > 0]))
+    begin = np.array([(2.0 * typical) ** 2, 2.0 * left.length, max(left.noise, 0.1) ** 2])
+    likely = _likelihood(
+        best, _places(obs, geometry, solution), target, given, geometry, field, solution.order
+    )
+    _, amplitude2, length, noise2, _ = likely(begin, left.curl)
     # visits differ by what is left in them, but not by more than can be told
-    return np.sqrt(amplitude2) * np.minimum(left[0] / typical, 2.0), length, float(np.sqrt(noise2))
+    # stars follow the air, too, by their share of it, field taken off or not: no residual tells of the mean of visits
+    share = float(np.median(_share(obs, solution)[np.concatenate(list(best.values()))]))
+    amplitude = np.sqrt(amplitude2 / share) * np.minimum(left.amplitude / typical, 2.0)
+    return Process(amplitude, length, float(np.sqrt(noise2)), left.curl)
+
+
+def fields(
+    obs: Observations, geometry: Geometry, half: Floats, solution: Astrometry, process: Process, target: Floats
+) -> Iterator[tuple[int, int, Floats]]:
+    """Of each frame with a field: visit and CCD indices and coefficients (2, n_terms), in the unit of target."""
+    for e, c, k, factor, to_terms in _frames(obs, geometry, half, solution, process):
+        alpha = cho_solve(factor, target[k].T.ravel(), check_finite=False)
+        yield e, c, (to_terms @ alpha).reshape(2, -1)
 
 
 def filters(
-    obs: Observations, geometry: Geometry, half: Floats, solution: Astrometry, amplitude: Floats, length: float,
-    noise: float,
-) -> Iterator[tuple[int, int, Ints, Floats]]:  # fmt: skip
-    """Of each frame with a field: visit and CCD indices, detections k, and the matrix (n_terms, k) from residuals to
-    coefficients in the same unit; amplitude, length, noise as of `measured`.
+    obs: Observations, geometry: Geometry, half: Floats, solution: Astrometry, process: Process
+) -> Iterator[tuple[int, int, Ints, Singles]]:
+    """As `fields` for any target: detections k, and the matrix (2 n_terms, 2 k) from residuals to coefficients."""
+    for e, c, k, factor, to_terms in _frames(obs, geometry, half, solution, process):
+        yield e, c, k, cho_solve(factor, to_terms.T, check_finite=False).T.astype(np.float32)
+
+
+def _frames(
+    obs: Observations, geometry: Geometry, half: Floats, solution: Astrometry, process: Process
+) -> Iterator[tuple[int, int, Ints, tuple[Floats, bool], Floats]]:
+    """Of each frame with a field: visit, CCD, detections k, factor of their covariance (2 k, 2 k), and the matrix
+    (2 n_terms, 2 k) from its inverse times residuals to coefficients.
     """
-    points, place, given = _points(obs, solution), _place(geometry), solution.given_variance
+    points, given = _points(obs, solution), solution.given_variance * _share(obs, solution)
+    place = np.stack([geometry.u, geometry.v], axis=1)
+    axes = rotations(solution)
     grid, inverse = _grid()
     ccds, first = np.unique(obs.ccd, return_index=True)
     centers = {int(c): place[k] - geometry.lever[k] for c, k in zip(ccds, first, strict=True)}
     for e, c in by_frame(obs):
-        if e not in points or amplitude[e] <= 0.0:
+        if e not in points or process.amplitude[e] <= 0.0:
             continue
-        k = points[e]
-        k = k[(np.abs(place[k] - centers[c]) < half[c] + 2.0 * length).all(axis=1)]
-        if not k.size:
-            continue
-        k = k[np.argsort(given[k], kind="stable")[:_N_POINT]]
-        covariance = amplitude[e] ** 2 * _correlation(place[k], place[k], length)
-        covariance[np.diag_indices(k.size)] += given[k] + noise**2
-        across = amplitude[e] ** 2 * _correlation(place[k], centers[c] + grid * half[c], length)
+        k, variance = points[e], process.amplitude[e] ** 2
+        off = np.maximum(np.abs(place[k] - centers[c]) - half[c], 0.0) / process.length
+        far = np.hypot(off[:, 0], off[:, 1])
+        worth = given[k] + variance * waves.unlike(far)
+        k = k[np.argsort(worth, kind="stable")[:_N_POINT]]
+        at, nodes = place[k] @ axes[e].T, (centers[c] + grid * half[c]) @ axes[e].T
+        covariance = variance * waves.covariance(at, at, process.length, process.curl)
+        covariance[np.diag_indices(2 * k.size)] += np.tile(given[k] + process.noise**2, 2)
+        across = variance * waves.covariance(nodes, at, process.length, process.curl)
         factor = cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
-        yield e, c, k, inverse @ cho_solve(factor, across, check_finite=False).T
+        yield e, c, k, factor, (inverse @ across.reshape(2, len(nodes), -1)).reshape(-1, 2 * k.size)
+
+
+def rotations(solution: Astrometry) -> Floats:
+    """(n_visit, 2, 2) rotation, with a reflection or not, from the focal plane's u, v to each visit's xi, eta."""
+    degree = basis.degrees(solution.order)
+    if solution.order == 0:
+        return np.tile(np.eye(2), (len(solution.coefficients), 1, 1))
+    # terms of degree 1 in the stored order: T_1(y), then T_1(x)
+    along_y, along_x = np.flatnonzero(degree == 1)
+    slope = solution.coefficients[:, :, [along_x, along_y]]
+    left, _, right = np.linalg.svd(slope)
+    return np.asarray(left @ right)
 
 
 def _points(obs: Observations, solution: Astrometry) -> dict[int, Ints]:
@@ -125,8 +185,24 @@ def _points(obs: Observations, solution: Astrometry) -> dict[int, Ints]:
     return {e: k for e, k in by_visit.items() if k.size >= _N_PER_VISIT}
 
 
-def _place(geometry: Geometry) -> Floats:
-    return np.stack([geometry.u, geometry.v], axis=1)
+def _exact(points: dict[int, Ints], given: Floats, n: int) -> dict[int, Ints]:
+    """The n most exact detections of each visit."""
+    return {e: k[np.argsort(given[k], kind="stable")[:n]] for e, k in points.items()}
+
+
+def _share(obs: Observations, solution: Astrometry) -> Floats:
+    """(n_obs,) part of a detection's variance that is left in its residual: its star follows it by its weight."""
+    given = solution.given_variance
+    weight = np.where(solution.is_used, 1.0 / (given + solution.floors[obs.visit] ** 2), 0.0)
+    ref = 0.5 * (solution.ref_weight[:, 0] + solution.ref_weight[:, 2])
+    taken = robust.leverage(obs.star, weight, ref, obs.stars.size)
+    return np.asarray(np.maximum(1.0 - taken, 0.05))
+
+
+def _places(obs: Observations, geometry: Geometry, solution: Astrometry) -> Floats:
+    """(n_obs, 2) places in the focal plane along each visit's xi and eta [pix]."""
+    place = np.stack([geometry.u, geometry.v], axis=1)
+    return np.einsum("kij,kj->ki", rotations(solution)[obs.visit], place)
 
 
 def _grid() -> tuple[Floats, Floats]:
@@ -136,59 +212,50 @@ def _grid() -> tuple[Floats, Floats]:
     return np.stack([x, y], axis=1), np.asarray(np.linalg.pinv(basis.matrix(TURBULENCE_ORDER, x, y)), np.float64)
 
 
-@njit(cache=True, nogil=True)
-def _correlate(a, b, length, out):
-    for i in range(a.shape[0]):
-        for j in range(b.shape[0]):
-            d = np.sqrt((a[i, 0] - b[j, 0]) ** 2 + (a[i, 1] - b[j, 1]) ** 2) / length
-            out[i, j] = (1.0 + d) * np.exp(-d)
-
-
-def _correlation(a: Floats, b: Floats, length: float) -> Floats:
-    """(n, m) correlation of the process between places (n, 2) and (m, 2)."""
-    out = np.empty((len(a), len(b)))
-    _correlate(np.ascontiguousarray(a), np.ascontiguousarray(b), length, out)
-    return out
-
-
-def _likely(
-    points: dict[int, Ints], place: Floats, target: Floats, given: Floats, bounds: Floats, begin: Floats,
+def _likelihood(
+    points: dict[int, Ints], place: Floats, target: Floats, given: Floats, geometry: Geometry,
     field: Floats | None = None, order: int = 0,
-) -> tuple[float, float, float]:  # fmt: skip
-    """(A^2 [mas^2], L [pix], n^2 [mas^2]) of the greatest likelihood; begin: of them, NaN: by the residuals.
+) -> Callable[..., tuple[float, float, float, float, float]]:
+    """find(begin, curl, n): (-2 ln of the greatest likelihood, A^2 [mas^2], L [pix], n^2 [mas^2], curl).
 
-    field : (n_obs, 2) arguments of polynomials of that order, whose terms are free; None: none is.
+    points : detections of visits. begin : A^2, L, n^2, NaN: by the residuals; n: likelihoods that are asked for.
+    field  : (n_obs, 2) arguments of polynomials of that order, whose terms are free; None: none is.
     """
-    richest = sorted(points, key=lambda e: -points[e].size)[:_N_VISIT]
-    parts = [points[e][np.argsort(given[points[e]], kind="stable")[:_N_LIKELY]] for e in richest]
+    parts = [points[e] for e in sorted(points, key=lambda e: -points[e].size)[:_N_VISIT]]
     every = np.concatenate(parts)
     extra = max(float(np.median(target[every] ** 2)) / 0.4549 - float(np.median(given[every])), 0.01)
-    free = [np.zeros((k.size, k.size)) for k in parts]
+    free: list[Floats | float] = [0.0] * len(parts)
     if field is not None:
-        for part, k in zip(free, parts, strict=True):
-            terms = basis.matrix(order, field[k, 0], field[k, 1])
-            part += _FREE_MAS**2 * terms @ terms.T
+        designs = [basis.matrix(order, field[k, 0], field[k, 1]) for k in parts]
+        free = [block_diag(*[_FREE_MAS**2 * d @ d.T] * 2) for d in designs]
+    seen = [target[k].T.ravel() for k in parts]
+    bounds = np.array(_LENGTHS_ARCSEC) / geometry.arcsec
 
-    def minus_log(logs: Floats) -> float:
+    def minus_log(logs: Floats, curl: float) -> float:
         amplitude2, length, noise2 = np.exp(np.clip(logs, -50.0, 50.0))
         if not bounds[0] <= length <= bounds[1]:
             return 1e300
         total = 0.0
-        for k, part in zip(parts, free, strict=True):
-            covariance = amplitude2 * _correlation(place[k], place[k], length) + part
-            covariance[np.diag_indices(k.size)] += given[k] + noise2
+        for k, part, one in zip(parts, free, seen, strict=True):
+            covariance = amplitude2 * waves.covariance(place[k], place[k], length, curl) + part
+            covariance[np.diag_indices(2 * k.size)] += np.tile(given[k] + noise2, 2)
             try:
                 factor = cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
             except LinAlgError:
                 return 1e300
-            total += 4.0 * np.log(np.diag(factor[0])).sum() + np.sum(target[k] * cho_solve(factor, target[k]))
+            total += 2.0 * np.log(np.diag(factor[0])).sum() + one @ cho_solve(factor, one, check_finite=False)
         return float(total)
 
-    from scipy.optimize import minimize  # half a second to import, and every command loads every stage
+    def find(begin: Floats, curl: float, n: int = _N_LONG) -> tuple[float, float, float, float, float]:
+        from scipy.optimize import minimize  # half a second to import, and every command loads every stage
 
-    begin = np.where(np.isfinite(begin), begin, [extra, bounds.mean(), 0.2 * extra])
-    found = minimize(
-        minus_log, np.log(begin), method="Nelder-Mead", options={"maxfev": 80, "xatol": 0.05, "fatol": 0.5}
-    )
-    amplitude2, length, noise2 = np.exp(found.x)
-    return float(amplitude2), float(length), float(noise2)
+        begin = np.where(np.isfinite(begin), begin, [extra, bounds.mean(), 0.2 * extra])
+        logs = np.log(begin)
+        # steps of its own are 5 % of a logarithm: none of 1 mas^2
+        simplex = logs + np.concatenate([np.zeros((1, 3)), np.diag([_STEP, _STEP, -_STEP])])
+        options = {"maxfev": n, "xatol": 0.05, "fatol": 0.5, "initial_simplex": simplex}
+        best = minimize(minus_log, logs, (curl,), method="Nelder-Mead", options=options)
+        amplitude2, length, noise2 = np.exp(best.x)
+        return float(best.fun), float(amplitude2), float(length), float(noise2), curl
+
+    return find

@@ -120,7 +120,8 @@ class Turbulence:
 
     half          : (n_ccd, 2) half sizes of the CCDs along u and v [pix], which map to 1 in the Chebyshev basis.
     coefficients  : (n_visit, n_ccd, 2, n_terms) of xi, eta [deg].
-    amplitude_mas : (n_visit,) one sigma of the process; length_pix its scale; noise_mas: noise beyond the given.
+    amplitude_mas : (n_visit,) one sigma of the process per axis; length_pix its scale; noise_mas: noise beyond the
+                    given; curl: its share that is no gradient.
     """
 
     half: Floats
@@ -128,6 +129,7 @@ class Turbulence:
     amplitude_mas: Floats
     length_pix: float
     noise_mas: float
+    curl: float = 0.0
 
 
 @dataclass(frozen=True)

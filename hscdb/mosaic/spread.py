@@ -15,9 +15,7 @@ kind (stars: of as many detections, with or without a reference),
 
 Errors of CCD terms are those of the CCDs to each other, see `relative`.
 
-The process is drawn as waves: wave vectors by its spectral density, (1 + (q L)^2)^(-5/2) in the plane, on a low-
-discrepancy sequence, new in each visit; sine and cosine amplitudes new in each draw.
-Sources: Efron 1979, Ann. Statist. 7, 1 (parametric bootstrap); Rahimi & Recht 2007, NIPS 20 (waves).
+Source: Efron 1979, Ann. Statist. 7, 1 (parametric bootstrap).
 """
 
 from collections.abc import Iterable
@@ -25,7 +23,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hscdb.mosaic import air, basis, ccdterms, linear, many
+from hscdb.mosaic import air, basis, ccdterms, linear, many, waves
 from hscdb.mosaic.frames import TURBULENCE_ORDER, by_frame
 from hscdb.mosaic.many import Singles
 from hscdb.mosaic.model import Astrometry, Bools, Floats, Ints, Observations
@@ -33,9 +31,8 @@ from hscdb.mosaic.places import MAS, State
 
 _N_DRAW = (8, 48)  # at least, at most
 _ROOM = 2.4e7  # detections times draws: 0.2 GB of offsets
-_N_WAVE = 128
 _N_KIND = 20.0  # draws that the mean of a kind counts as
-_N_FILTER = 2000  # frames whose filters are kept between rounds (60 MB)
+_N_FILTER = 400  # frames whose filters are kept between rounds (70 MB)
 _N_MOST = 12  # detections: stars with more are of one kind
 _DEG = 3.6e6  # mas per degree
 
@@ -70,8 +67,9 @@ def errors(state: State, solution: Astrometry, rotation: Floats, active: Bools, 
     told, covariance = _stars(solution, obs, stars > 0, shift)
     note = {"n_draw": unknowns.shape[1], **told}
     if found is not None:
-        note |= {"air_mas": round(float(np.median(found.amplitude)), 3), "air_noise_mas": round(found.noise, 3),
-                 "air_arcsec": round(found.length * state.geometry.arcsec, 1)}  # fmt: skip
+        air_mas, arcsec = float(np.median(found.whole.amplitude)), found.whole.length * state.geometry.arcsec
+        note |= {"air_mas": round(air_mas, 3), "air_noise_mas": round(found.whole.noise, 3),
+                 "air_arcsec": round(arcsec, 1)}  # fmt: skip
     return replace(
         solution, star_covariance=covariance,
         coefficients_err=np.degrees(np.sqrt(variance[:n]).reshape(solution.coefficients.shape) / MAS),
@@ -136,11 +134,11 @@ def _drawn(
     rng = np.random.default_rng(1)
     extra = solution.floors**2
     if found is not None:  # what the floors hold beyond the air, half of which a field that was taken off has left
-        rest = extra - found.left[0] ** 2 * (0.5 if found.n_round else 1.0)
-        extra = np.maximum(rest, found.noise**2)
+        rest = extra - found.left.amplitude**2 * (0.5 if found.n_round else 1.0)
+        extra = np.maximum(rest, found.whole.noise**2)
     offset = _noise(rng, given, extra[obs.visit], n_draw)
     if found is not None:
-        _add_air(rng, offset, state, found)
+        _add_air(rng, offset, state, found.whole, air.rotations(solution))
     ref_offset = np.zeros((obs.stars.size, 2, n_draw), np.float32)
     has = np.flatnonzero(solution.ref_weight[:, 0] > 0)
     w = solution.ref_weight[has]
@@ -154,7 +152,7 @@ def _drawn(
     if found is None or not found.n_round:
         return unknowns, shift
     frames, field = by_frame(obs), np.zeros_like(offset)
-    known = obs, state.geometry, found.half, solution, *found.left
+    known = obs, state.geometry, found.half, solution, found.left
     kept = list(air.filters(*known)) if len(frames) <= _N_FILTER else None
     for _ in range(found.n_round):
         fresh = air.filters(*known) if kept is None else kept
@@ -176,33 +174,34 @@ def _noise(rng: np.random.Generator, given: Floats, extra: Floats, n_draw: int) 
     return out
 
 
-def _add_air(rng: np.random.Generator, offset: Singles, state: State, found: air.Air) -> None:
-    """Add draws of the process to offsets (n_obs, 2, n_draw)."""
-    obs, geometry, n_draw = state.obs, state.geometry, offset.shape[2]
-    i = np.arange(_N_WAVE)
-    for e in np.flatnonzero(found.amplitude > 0):
+def _add_air(rng: np.random.Generator, offset: Singles, state: State, process: air.Process, axes: Floats) -> None:
+    """Add draws of the process to offsets (n_obs, 2, n_draw); axes (n_visit, 2, 2) as of air.rotations."""
+    obs, n_draw = state.obs, offset.shape[2]
+    place = np.stack([state.geometry.u, state.geometry.v], axis=1)
+    for e in np.flatnonzero(process.amplitude > 0):
         k = np.flatnonzero(obs.visit == e)
-        # the plane's most even sequence (Roberts), shifted at random in each visit
-        u, angle = ((rng.random() + i * step) % 1.0 for step in (0.7548776662, 0.5698402910))
-        wave = np.sqrt(np.maximum(1.0 - u, 1e-6) ** (-2.0 / 3.0) - 1.0) / found.length
-        phase = (np.outer(geometry.u[k], wave * np.cos(2 * np.pi * angle))
-                 + np.outer(geometry.v[k], wave * np.sin(2 * np.pi * angle))).astype(np.float32)  # fmt: skip
-        size = np.float32(found.amplitude[e] / np.sqrt(_N_WAVE))
-        strength = size * rng.standard_normal((2 * _N_WAVE, 2 * n_draw), np.float32)
-        drawn = np.concatenate([np.cos(phase), np.sin(phase)], axis=1) @ strength
-        offset[k] += drawn.reshape(k.size, 2, n_draw)
+        moved = waves.drawn(rng, place[k] @ axes[e].T, process.length, process.curl, n_draw)
+        offset[k] += np.float32(process.amplitude[e]) * _turned(state.turn[k], moved)
+
+
+def _turned(turn: Floats, offset: Singles) -> Singles:
+    """Matrices (n, 2, 2) times vectors (n, 2, n_draw)."""
+    t = turn.astype(np.float32)[..., None]
+    return np.stack([t[:, i, 0] * offset[:, 0] + t[:, i, 1] * offset[:, 1] for i in range(2)], axis=1)
 
 
 def _take_field(
-    filters: Iterable[tuple[int, int, Ints, Floats]], frames: dict[tuple[int, int], Ints], state: State, half: Floats,
+    filters: Iterable[tuple[int, int, Ints, Singles]], frames: dict[tuple[int, int], Ints], state: State, half: Floats,
     left: Singles, field: Singles,
 ) -> None:  # fmt: skip
-    """The fields that residuals `left` tell into `field`, both (n_obs, 2, n_draw)."""
+    """The fields that residuals `left` tell into `field`, both (n_obs, 2, n_draw) along the stars' axes."""
     geometry, n_draw = state.geometry, left.shape[2]
     field[:] = 0.0
     for e, c, k, to_terms in filters:
         k_frame = frames[e, c]
         inside = basis.matrix(TURBULENCE_ORDER, *(geometry.lever[k_frame] / half[c]).T)
+        back = np.asarray(np.linalg.inv(state.turn[k]), np.float64)
         # terms first: it is the smaller product
-        found = to_terms.astype(np.float32) @ left[k].reshape(k.size, -1)
-        field[k_frame] = (inside.astype(np.float32) @ found).reshape(k_frame.size, 2, n_draw)
+        found = to_terms @ _turned(back, left[k]).swapaxes(0, 1).reshape(2 * k.size, n_draw)
+        along = inside.astype(np.float32) @ found.reshape(2, -1, n_draw)
+        field[k_frame] = _turned(state.turn[k_frame], along.swapaxes(0, 1))

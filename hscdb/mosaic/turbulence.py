@@ -1,9 +1,9 @@
 """The air's own distortion of each visit: what no low-order polynomial over the mosaic follows.
 
-After the joint fit the residuals of a visit are correlated over an arcminute or so. In its tangent plane each component
-of detection minus star is taken as a Gaussian process (air.py). The polynomial of total degree 7 over a CCD through its
-prediction is the frame's field, so that a TAN-SIP WCS holds it exactly. The joint fit is then made again with the
-fields taken off. Reserved stars take no part, and it is kept only if they become better.
+After the joint fit the residuals of a visit are correlated over an arcminute or so. In its tangent plane detection
+minus star is taken as a Gaussian process, the gradient of a potential (air.py). The polynomial of total degree 7 over a
+CCD through its prediction is the frame's field, so that a TAN-SIP WCS holds it exactly. The joint fit is then made
+again with the fields taken off. Reserved stars take no part, and it is kept only if they become better.
 
 Sources: Bernstein et al. 2017 (PASP 129, 074503), Fortino et al. 2021 (AJ 162, 106), Leget et al. 2021 (A&A 650, A81).
 """
@@ -70,7 +70,7 @@ def solve(
         {
             "reserved_rms_before_mas": round(before, 4), "reserved_rms_after_mas": round(after, 4),
             "n_round": n_round, "length_arcsec": round(used.length_pix * geometry.arcsec, 2),
-            "noise_mas": round(used.noise_mas, 3),
+            "noise_mas": round(used.noise_mas, 3), "share_of_curl": used.curl,
             "amplitude_mas": {
                 str(v): round(float(a), 3) for v, a in zip(obs.visits, used.amplitude_mas, strict=True)
             },
@@ -88,7 +88,7 @@ def still_there(obs: Observations, geometry: Geometry, half: Floats, solution: A
     field, n_round = solution.turbulence, 0
     if field is not None and is_used(solution):
         told: Any = solution.notes["turbulence"]
-        n_round, left = told["n_round"], (field.amplitude_mas, field.length_pix, field.noise_mas)
+        n_round, left = told["n_round"], air.Process(field.amplitude_mas, field.length_pix, field.noise_mas, field.curl)
         target = _target(obs, geometry, solution, None)
     else:
         target = _target(obs, geometry, solution, field)
@@ -96,7 +96,7 @@ def still_there(obs: Observations, geometry: Geometry, half: Floats, solution: A
         if found is None:
             return None
         left = found
-    return air.Air(*air.whole(obs, geometry, solution, target, left), left, n_round, half)
+    return air.Air(air.whole(obs, geometry, solution, target, left), left, n_round, half)
 
 
 def _with_maps(
@@ -146,13 +146,12 @@ def measure(
     found = air.measured(obs, geometry, solution, target)
     if found is None:
         return None
-    amplitude, length, noise = found
     coefficients = np.zeros((obs.visits.size, obs.ccds.size, 2, basis.n_terms(TURBULENCE_ORDER)))
-    for e, c, k, to_terms in air.filters(obs, geometry, half, solution, *found):
-        coefficients[e, c] = (to_terms @ target[k]).T / _DEG
+    for e, c, terms in air.fields(obs, geometry, half, solution, found, target):
+        coefficients[e, c] = terms / _DEG
     if maps is not None:
         coefficients += maps.coefficients
-    return Turbulence(half, coefficients, amplitude, length, noise)
+    return Turbulence(half, coefficients, found.amplitude, found.length, found.noise, found.curl)
 
 
 def _target(obs: Observations, geometry: Geometry, solution: Astrometry, maps: Turbulence | None) -> Floats:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from test_turbulence import blown
 
-from hscdb.mosaic import air, ccdterms, many, schur, solve, spread
+from hscdb.mosaic import air, ccdterms, many, schur, solve, spread, waves
 from hscdb.mosaic.places import Options, State, start
 
 
@@ -113,17 +113,23 @@ def test_what_all_ccds_share_is_no_error_of_theirs() -> None:
     np.testing.assert_allclose(left, spread.relative(terms, centers, every), atol=1e-12)
 
 
-def test_drawn_air_has_the_covariance_that_was_asked_for() -> None:
+@pytest.mark.parametrize("curl", [0.0, 0.3])
+def test_drawn_air_has_the_covariance_that_was_asked_for(curl: float) -> None:
     world = mosaic_world.build(seed=46, n_star=400, n_visit=2)
     state, *_ = equations(world)
-    found = air.Air(np.array([5.0, 0.0]), 800.0, 0.0, (np.zeros(2), 1.0, 0.0), 0, np.ones((16, 2)))
-    drawn = np.zeros((world.obs.x.size, 2, 600), np.float32)
-    spread._add_air(np.random.default_rng(4), drawn, state, found)
+    drawn = np.zeros((world.obs.x.size, 2, 1000), np.float32)
+    angle = np.radians(30.0)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    state.turn = np.tile(turn, (world.obs.x.size, 1, 1))  # stars' axes stand aslant on the visit's
+    process = air.Process(np.array([5.0, 0.0]), 800.0, 0.0, curl)
+    spread._add_air(np.random.default_rng(4), drawn, state, process, np.tile(np.eye(2), (2, 1, 1)))
     k = np.flatnonzero(world.obs.visit == 0)[:100]
     assert not drawn[world.obs.visit == 1].any()
-    seen = np.einsum("aim,bim->ab", drawn[k], drawn[k]) / (2 * 600)
+    seen = np.einsum("aim,bjm->iajb", *[np.einsum("ji,kjm->kim", turn, drawn[k])] * 2) / 1000
     place = np.stack([world.geometry.u, world.geometry.v], axis=1)[k]
-    wanted = 25.0 * air._correlation(place, place, 800.0)
-    assert np.abs(seen - wanted).mean() < 0.06 * 25.0
-    assert np.diag(seen).mean() == pytest.approx(25.0, rel=0.05)
-    assert np.abs(np.einsum("am,bm->ab", drawn[k, 0], drawn[k, 1])).mean() / 600 < 0.06 * 25.0
+    wanted = 25.0 * waves.covariance(place, place, 800.0, curl).reshape(2, 100, 2, 100)
+    for i in range(2):
+        for j in range(2):
+            assert np.abs(seen[i, :, j] - wanted[i, :, j]).mean() < 0.06 * 25.0
+    assert np.diag(seen.reshape(200, 200)).mean() == pytest.approx(25.0, rel=0.05)
+    assert np.corrcoef(seen[0, :, 1].ravel(), wanted[0, :, 1].ravel())[0, 1] > (0.8 if curl == 0.0 else 0.5)

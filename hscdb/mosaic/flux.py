@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hscdb.mosaic import basis, fluxdesign, noise, robust, schur, tint
+from hscdb.mosaic import basis, fluxdesign, fluxerrors, noise, robust, schur, tint
 from hscdb.mosaic.fluxdesign import Design, Options
 from hscdb.mosaic.model import Bools, Floats, Flux, Geometry, Observations, References
 from hscdb.mosaic.progress import Watch
@@ -109,7 +109,7 @@ class _State:
         self.moved = mag + design.model.sums(self.value)
         self.system: schur.System | None = None
         self.solved: schur.System | None = None
-        self.total = self.own_total = none
+        self.weight = self.total = self.own_total = none
         self.travel = np.inf
         self.ratio2 = self._ratio2()
         color, self.seeing, n = tint.centered(refs.color), seeing, obs.visits.size
@@ -165,7 +165,7 @@ class _State:
                 more = one.improve(columns, fitted, offset[:, None], self.ref_weight, ref_offset[:, None])[:, 0]
                 self.mag, self.moved = self.mag + more, self.moved + more
                 offset = self._miss(self.moved - self.star[obs.star])
-        self.own_total = np.asarray(np.bincount(obs.star, weight, n), np.float64)
+        self.weight, self.own_total = weight, np.asarray(np.bincount(obs.star, weight, n), np.float64)
         self.total = self.own_total + self.ref_weight
         own = np.bincount(obs.star, weight * offset, n)
         shift = np.where(self.total > 0, (own + self.ref_weight * ref_offset) / np.maximum(self.total, 1e-300), 0.0)
@@ -223,10 +223,8 @@ def _solution(
     seen[obs.star[used]] = True
     is_ref = (state.ref_weight > 0) & seen
     has_star = state.own_total > 0  # a reference alone is no measurement
-    star_err = np.where(has_star, 1.0 / np.sqrt(np.maximum(state.total, 1e-300)), np.nan)
-    common, common_err, n_tied = fluxdesign.common_zero(
-        refs, state.star, np.where(seen, star_err, np.nan), obs, options
-    )  # fmt: skip
+    own_err = np.where(seen, 1.0 / np.sqrt(np.maximum(state.total, 1e-300)), np.nan)
+    common, common_err, n_tied = fluxdesign.common_zero(refs, state.star, own_err, obs, options)
     notes: dict[str, Any] = {
         "gauge": "references" if is_ref.any() or n_tied else "mean of the first calibrations' zero points",
         "visits_without_field": [
@@ -236,12 +234,13 @@ def _solution(
         "has_common_field": bool(design.active[n_group:first].any()),
         "ccds_held": [int(c) for i, c in enumerate(obs.ccds) if not is_ccd[i] and not options.is_simple],
         "model": ("simple" if options.is_simple else "constrained") + ("Flux" if options.in_flux else "Magnitude"),
-        "is_relative": options.is_relative,
+        "is_relative": options.is_relative, "field_err_mmag": fluxerrors.of_fields(design, state.solved, n_visit),
         **errors.notes(obs.visits, 1000.0, "mmag"),
         **({} if state.tint is None else state.tint.notes(obs.visits, "color_mmag_per_mag", 1000.0)),
         **({} if state.growth is None else {"growth_mag_per_ln_seeing": round(float(state.growth.value[0, 0]), 5)}),
     }
-    zero_err, ccd_err = _errors(design, state, n_used / max(n_used.sum(), 1))
+    share, tied = n_used / max(n_used.sum(), 1), seen & np.isfinite(refs.mag)
+    zero_err, ccd_err, star_err = _errors(obs, state, share, tied, n_tied)
     zero = np.where(design.active[:n_group], value[:n_group] + common, np.nan)
     zero_err = np.where(design.active[:n_group], np.hypot(zero_err, common_err), np.nan)
     frame = frame_err = None
@@ -283,12 +282,16 @@ def _reasons(obs: Observations, is_free: Bools, used: Bools) -> npt.NDArray[np.o
     return reason
 
 
-def _errors(design: Design, state: _State, share: Floats) -> tuple[Floats, Floats]:
-    """One sigma (n_group,), (n_ccd,) of zero points at the optical centre and of CCD offsets about their mean."""
-    n_ccd = design.model.n_ccd
-    if state.solved is None:
-        return np.zeros(design.n_group), np.zeros(n_ccd)
-    if design.group_ccd[0] >= 0:  # of thousands of frames: nothing else is shared, so that each has its own error
-        return np.sqrt(state.solved.variance()[: design.n_group]), np.zeros(n_ccd)
-    zero, ccd = (np.sqrt(np.einsum("ij,ij->j", a, state.solved.solve(a))) for a in design.model.told(share))
-    return zero, np.where(design.active[-n_ccd:], ccd, 0.0)
+def _errors(obs: Observations, state: _State, share: Floats, tied: Bools, n_tied: int) -> tuple[Floats, Floats, Floats]:
+    """One sigma of zero points (n_group,), CCD offsets (n_ccd,) and stars (n_star,) [mag], see fluxerrors.py.
+
+    share : (n_ccd,) of the detections; tied: stars whose references tell a relative solution's zero, n_tied of them.
+    """
+    design, solved, total = state.design, state.solved, state.total
+    if solved is None:
+        return np.zeros(design.n_group), np.zeros(design.model.n_ccd), 1.0 / np.sqrt(np.maximum(total, 1e-300))
+    common = np.zeros(design.ridge.size)
+    if n_tied:
+        common = fluxerrors.mean_star(design, state.weight, total, obs.star, tied)
+    zero, ccd = fluxerrors.told(design, solved, share, common)
+    return zero, ccd, fluxerrors.of_stars(design, solved, state.weight, total, obs.star, common)

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-from scipy.linalg import blas, cho_factor, cho_solve, lapack
+from scipy.linalg import blas, cho_factor, cho_solve, lapack, solve_triangular
 
 from hscdb.errors import DataError
 from hscdb.mosaic import ccdterms
@@ -197,6 +197,13 @@ class System:
         scale = self.scale.reshape(-1, *(1,) * (b.ndim - 1))
         a[self.index] = cho_solve(self.factor, b[self.index] * scale, check_finite=False) * scale
         return a
+
+    def drawn(self, rng: np.random.Generator, n_draw: int) -> Floats:
+        """(n, n_draw) draws of Gaussian errors of this covariance, 0 where nothing is solved."""
+        out = np.zeros((self.size, n_draw))
+        z = rng.standard_normal((self.index.size, n_draw))
+        out[self.index] = solve_triangular(self.factor[0], z, check_finite=False) * self.scale[:, None]
+        return out
 
     def variance(self) -> Floats:
         """(n,) diagonal of the covariance, 0 where nothing is solved. As costly as three factorizations."""

@@ -23,14 +23,14 @@ _STAGES = {
 }  # fmt: skip
 # datasets of hscPipe that are not written, and what there is instead
 _INSTEAD = {
-    "calexpBackground": "the sky that was taken off is not kept; `--config isr.keep_image=true` keeps postISRCCD",
+    "calexpBackground": "calexp has its surface in the table BACKGROUND; `-c isr.keep_image=true` keeps postISRCCD",
     "srcMatch": "pairs with the reference catalogs are rows of table source_ref",
     "apCorr": "src has the columns base_PsfFlux_apCorr and its like",
     "forced": "forced photometry is not made by this version",
-    "skyCorr": "the sky of a whole visit is not fitted by this version",
+    "skyCorr": "isr takes the master sky off, scaled to all CCDs of the visit: `isr.do_sky`, frame_isr.sky_scale_e",
     "deepCoadd": "coadds are not made by this version; `hscdb display REPO --id tract=T patch=X,Y` shows a patch",
     "transmission": "filters are rows of table filter, without curves",
-    "brightObjectMask": "there are no masks of bright stars",
+    "brightObjectMask": "calexp has the plane BRIGHT_OBJECT, src and source_sky the flags bright_object",
 }  # fmt: skip
 _ALIKE = {"icMatch": "srcMatch", "icMatchFull": "srcMatch", "srcMatchFull": "srcMatch"}
 # asked for under another name

@@ -106,12 +106,17 @@ def subtract(image: Plane, pattern: Plane, factor: float) -> None:
     _subtract(image, pattern, factor, 0.0)
 
 
-def flatten(image: Plane, mask: npt.NDArray[np.int32], pattern: Plane) -> float:
-    """Take the pattern of the sky (mean 1) off, in place, and leave its level. Returns the level; NaN: not done."""
-    thin = np.s_[::_STEP, ::_STEP]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.where(mask[thin] & UNUSED == 0, image[thin] / pattern[thin], np.nan)
-    level = stats.clipped(ratio)[0]
+def flatten(image: Plane, mask: npt.NDArray[np.int32], pattern: Plane, level: float = math.nan) -> float:
+    """Take the pattern of the sky off, in place, and leave its level: image - level * (pattern - 1).
+
+    level : what the pattern is to be multiplied with; NaN: what the frame itself says, its clipped mean over the
+    pattern. Returns it; NaN: not done.
+    """
+    if not math.isfinite(level):
+        thin = np.s_[::_STEP, ::_STEP]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = np.where(mask[thin] & UNUSED == 0, image[thin] / pattern[thin], np.nan)
+        level = stats.clipped(ratio)[0]
     if math.isfinite(level):
         _subtract(image, pattern, level, 1.0)
     return level

@@ -19,7 +19,7 @@ from hscdb.image.readout import defects, frame, saturation
 from hscdb.image.readout.frame import Steps
 from hscdb.isr import amplifier, brighter_fatter, interpolate, sky, vet
 from hscdb.isr.cards import cards
-from hscdb.run import masters
+from hscdb.run import levels, masters
 from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, stage
 
@@ -99,7 +99,7 @@ class Config:
     do_fringe: bool = setting(
         True, "subtract the master fringe, scaled to the frame, in the camera's fringing filters", was="doFringe"
     )
-    do_sky: bool = setting(False, "subtract the pattern of the master sky, scaled to the frame", was="doSky")
+    do_sky: bool = setting(False, "subtract the master sky's pattern, scaled to all ccds of the visit", was="doSky")
     do_interpolate: bool = setting(
         True, "interpolate over BAD, SAT and NaN pixels (INTRP)", was="doInterpolate doSaturationInterpolation"
     )
@@ -139,12 +139,16 @@ class Used:
 
 @dataclass(frozen=True)
 class Finished:
-    """What the last steps found: sky; fringes [electron of sky], one sigma; charge moved [electron]. NaN: not done."""
+    """What the last steps found: sky; fringes [electron of sky], one sigma; charge moved, scale of the master sky [e].
+
+    NaN: not done.
+    """
 
     sky: sky.Sky
     fringe_e: float = math.nan
     fringe_e_err: float = math.nan
     charge_moved_e: float = math.nan
+    sky_scale_e: float = math.nan
 
 
 @stage("isr", per="frame", config=Config, reads=("frame", "visit", "master"), writes=("frame_isr", "frame_vet"))
@@ -177,7 +181,8 @@ def run(work: Work, config: Config) -> Funnel:
     image = frame.to_electrons(adu, work.camera, ccd, config.steps(), used.dark, float(facts["dark_s"]), used.flat)
     silent = amplifier.silent(image, ccd, config.amplifier_ratio_min)
     defects.mark(image.mask, [amp.box for amp in ccd.amplifiers if amp.amp in silent])
-    found = finish(image, work.camera, config, used, float(facts["dark_s"]))
+    scale, n_ccd = levels.sky_scale(work, visit, facts["filter"], facts["night"]) if config.do_sky else (math.nan, 0)
+    found = finish(image, work.camera, config, used, float(facts["dark_s"]), scale if n_ccd > 1 else math.nan)
     n_saturated, n_bad, n_no_data = sky.count(image.mask)
     insert_frame_isr(
         work.connection, run_id=work.run_id, task_id=work.task_id, visit=visit, ccd=ccd.ccd,
@@ -186,6 +191,7 @@ def run(work: Work, config: Config) -> Funnel:
         gain_e_per_adu=[a.gain_e_per_adu for a in ccd.amplifiers],
         **{f"{kind}_master_id": number for kind, number in used.ids.items()},
         fringe_e=found.fringe_e, fringe_e_err=found.fringe_e_err, charge_moved_e=found.charge_moved_e,
+        sky_scale_e=found.sky_scale_e, n_sky_ccd=max(n_ccd, 1) if math.isfinite(found.sky_scale_e) else None,
         sky_level_e=found.sky.level, sky_sigma_e=found.sky.sigma,
         flatness_pp=found.sky.flatness_pp, flatness_rms=found.sky.flatness_rms,
         n_saturated=n_saturated, n_bad=n_bad, n_no_data=n_no_data,
@@ -201,9 +207,13 @@ def run(work: Work, config: Config) -> Funnel:
     }  # fmt: skip
 
 
-def finish(image: Image, camera: Camera, config: Config, used: Used | None = None, dark_s: float = 0.0) -> Finished:
+def finish(
+    image: Image, camera: Camera, config: Config, used: Used | None = None, dark_s: float = 0.0,
+    sky_scale_e: float = math.nan,
+) -> Finished:  # fmt: skip
     """Widen trails, take patterns of the sky off, measure it, interpolate, undo brighter-fatter; in place.
 
+    sky_scale_e : what the master sky is multiplied with; NaN: what this frame says.
     DataError `no_pixels` if no pixel can be used.
     """
     used = used or Used()
@@ -218,7 +228,7 @@ def finish(image: Image, camera: Camera, config: Config, used: Used | None = Non
         if math.isfinite(amplitude):
             pattern.subtract(image.data, used.fringe, amplitude)
     if used.sky is not None:
-        pattern.flatten(image.data, image.mask, used.sky)
+        sky_scale_e = pattern.flatten(image.data, image.mask, used.sky, sky_scale_e)
     if used.fringe is not None or used.sky is not None:
         level = sky.measure(image.data, image.mask)
     if config.do_interpolate:
@@ -232,7 +242,7 @@ def finish(image: Image, camera: Camera, config: Config, used: Used | None = Non
             dark_s=dark_s, least_e=config.brighter_fatter_min_e, n_round_max=config.brighter_fatter_n_round,
             border_pix=config.brighter_fatter_border_pix,
         ).moved_e  # fmt: skip
-    return Finished(level, amplitude, error, moved)
+    return Finished(level, amplitude, error, moved, sky_scale_e)
 
 
 def _masters(work: Work, config: Config, ccd: Ccd, facts: Any) -> Used:

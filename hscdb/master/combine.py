@@ -133,10 +133,11 @@ def result(stack: Stack) -> Plane:
 
 
 def mosaic_levels(
-    visit: npt.NDArray[np.int64], ccd: npt.NDArray[np.int64], level: npt.NDArray[np.float64]
+    visit: npt.NDArray[np.int64], ccd: npt.NDArray[np.int64], level: npt.NDArray[np.float64], kind: str = "flat"
 ) -> tuple[dict[int, float], dict[int, float]]:
-    """Split the levels of flats into exposure and ccd: level[v, c] = exposure[v] * response[c], mean(response) = 1.
+    """Split levels into exposure and ccd: level[v, c] = exposure[v] * response[c], mean(response) = 1.
 
+    kind : of the master they are for, in messages.
     Minimise sum((log level - log exposure[visit] - log response[ccd])^2); every ccd may miss in some visits.
     visit, ccd, level : (n,). Returns {visit: exposure}, {ccd: response}. Levels that are not above zero are left out.
 
@@ -145,7 +146,8 @@ def mosaic_levels(
     """
     good = np.isfinite(level) & (level > 0)
     if not good.any():
-        raise DataError("master flat: no frame is above zero. Are these lit flats?", code="no_flat_level")
+        why = "Are these lit flats?" if kind == "flat" else "Have their ccds master flats that hold on that night?"
+        raise DataError(f"master {kind}: no frame is above zero. {why}", code="no_flat_level")
     visits, v = np.unique(visit[good], return_inverse=True)
     ccds, c = np.unique(ccd[good], return_inverse=True)
     log = np.log(level[good])
@@ -157,8 +159,8 @@ def mosaic_levels(
     right = value.sum(0) - seen.T @ (value.sum(1) / n_of_visit)
     if len(ccds) > 1 and np.linalg.matrix_rank(normal, tol=1e-9 * len(visits)) < len(ccds) - 1:
         raise DataError(
-            f"master flat: the {len(ccds)} ccds fall apart into groups that share no visit. "
-            "Select flats that were read out by all ccds.",
+            f"master {kind}: the {len(ccds)} ccds fall apart into groups that share no visit. "
+            "Select visits that were read out by all ccds.",
             code="no_overlap",
         )
     g = np.linalg.lstsq(normal + np.ones_like(normal), right, rcond=None)[0]

@@ -21,7 +21,7 @@ def fringe(pixels: Plane, sigma_pix: float) -> Plane:
 
 
 def sky(pixels: Plane, mesh_pix: int) -> Plane:
-    """A cubic spline through clipped means in a mesh, over its own median; unknown bins are filled from the nearest.
+    """A cubic spline through clipped means in a mesh; unknown bins are filled from the nearest.
 
     pixels : (ny, nx), NaN where not known. DataError `no_pixels` if nothing is known.
     """
@@ -32,7 +32,7 @@ def sky(pixels: Plane, mesh_pix: int) -> Plane:
     bins = background.mesh(np.nan_to_num(pixels), mask, 1, mesh_pix)
     background.fit(bins, (pixels.shape[0], pixels.shape[1]), 0)  # DataError without a good bin
     nearest = distance_transform_edt(~bins.is_good, return_distances=False, return_indices=True)
-    means = bins.mean[tuple(nearest)] / np.median(bins.mean[bins.is_good])
+    means = bins.mean[tuple(nearest)]
     # One more bin on each side, straight on, so that the frame's borders lie inside.
     y, x = (np.r_[2 * at[0] - at[1], at, 2 * at[-1] - at[-2]] for at in (bins.y, bins.x))
     for axis in (0, 1):

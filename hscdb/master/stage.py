@@ -17,11 +17,11 @@ from hscdb.fits import product, raw
 from hscdb.image import stats
 from hscdb.image.mask import BAD, NO_DATA
 from hscdb.image.plane import Image
-from hscdb.image.readout import defects, thin
+from hscdb.image.readout import defects
 from hscdb.image.readout.frame import Steps
 from hscdb.master import combine, smooth, stage_defects
 from hscdb.master.read import OF_SKY, Recipe
-from hscdb.run import masters
+from hscdb.run import levels, masters
 from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, stage
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from hscdb.camera.model import Ccd
 
 read_inputs = query("master/read_inputs")
-read_mosaic = query("master/read_mosaic")
 delete_master = query("master/delete_master")
 mark_neighbors = query("master/mark_neighbors")
 insert_master = query("master/insert_master")
@@ -106,8 +105,8 @@ def _make(work: Work, config: Config, kind: str, ccd: Ccd, filter_: str | None, 
         stage_defects.store(work, int(certified["master_id"]), ccd.ccd, found)
         return 0
     read = _reader(work, config, kind, ccd, filter_, ids["calib_date"])
-    scales = _scales(work, kind, group)
-    used, stack, levels = _combined(read, config, kind, group, scales, (ccd.height, ccd.width))
+    scales = _scales(work, config, kind, filter_, group)
+    used, stack, each = _combined(read, config, kind, group, scales, (ccd.height, ccd.width))
     pixels = _finished(work, config, kind, ccd, combine.result(stack), ids["calib_date"])
     level, level_err, _ = stats.clipped(pixels[::4, ::4])
     with work.files.writing(kind, **ids) as target:
@@ -116,10 +115,10 @@ def _make(work: Work, config: Config, kind: str, ccd: Ccd, filter_: str | None, 
     mark_neighbors(work.connection, **keys)
     certified = insert_master.one(
         work.connection, **keys, **certify, n_input=len(used), mean_level=level_err if kind == "fringe" else level,
-        mean_level_err=float(np.std(levels / scales[used])) if len(used) > 1 else level_err,
+        mean_level_err=float(np.std(each / scales[used])) if len(used) > 1 else level_err,
     )  # fmt: skip
     rows = np.zeros(len(used), [("visit", "i8"), ("mean_level", "f8"), ("weight", "f8")])
-    rows["visit"], rows["mean_level"], rows["weight"] = group["visit"][used], levels, scales[used]
+    rows["visit"], rows["mean_level"], rows["weight"] = group["visit"][used], each, scales[used]
     insert_master_input.many(work.connection, rows, master_id=int(certified["master_id"]), ccd=ccd.ccd)
     return int(stack.n_rejected)
 
@@ -159,17 +158,17 @@ def _seconds(given: Any) -> float:
     return float(given) if np.isfinite(given) else 0.0
 
 
-def _scales(work: Work, kind: str, group: Any) -> npt.NDArray[np.float64]:
-    """What each frame is divided by: 1 (bias), seconds (dark), electrons at the mean of the mosaic (flat).
+def _scales(work: Work, config: Config, kind: str, filter_: str | None, group: Any) -> npt.NDArray[np.float64]:
+    """What each frame is divided by: 1 (bias), seconds (dark), electrons at the mean of the mosaic (flat, sky).
 
-    Infinite where it is the frame's own sky, which is only known when it is read (fringe, sky).
+    Infinite where it is the frame's own sky, which is only known when it is read (fringe).
 
-    The flats' levels of all science ccds are looked at, so that each ccd can be done by itself and all come to the
-    same answer.
+    The levels of all science ccds of the visits are looked at, so that each ccd can be done by itself and all come to
+    the same answer. Those of the sky are over the mean of each ccd's flat.
     """
     if kind == "bias":
         return np.ones(len(group))
-    if kind in OF_SKY:
+    if kind == "fringe":
         return np.full(len(group), np.inf)
     if kind == "dark":
         seconds = np.array([_seconds(one) for one in group["dark_s"]])
@@ -179,25 +178,12 @@ def _scales(work: Work, kind: str, group: Any) -> npt.NDArray[np.float64]:
                 code="no_dark_time",
             )
         return seconds
-    rows = read_mosaic(work.connection, visits=group["visit"].tolist())
-    levels = np.array([_level(work, row, str(group["night"][0])) for row in rows])
-    exposure, _ = combine.mosaic_levels(rows["visit"], rows["ccd"], levels)
+    night = group["night"][0]
+    rows, found = levels.mosaic(work, group["visit"].tolist(), night)
+    if kind == "sky" and config.do_flat:
+        found = levels.flattened(work, rows["ccd"], found, filter_, night)
+    exposure, _ = combine.mosaic_levels(rows["visit"], rows["ccd"], found, kind)
     return np.array([exposure.get(int(visit), np.nan) for visit in group["visit"]])
-
-
-_LEVELS: dict[tuple[Any, ...], float] = {}  # of raw files, by this process: each is opened once for all its ccds
-
-
-def _level(work: Work, row: Any, night: str) -> float:
-    """Level of a raw flat [electron]; see image/readout/thin.py."""
-    path, hdu = work.repository / str(row["path"]).partition("#")[0], int(row["hdu"])
-    key = (path, hdu, int(row["ccd"]), path.stat().st_mtime_ns if path.is_file() else 0)
-    if key not in _LEVELS:
-        ccd = work.camera.ccds[int(row["ccd"])]
-        own = raw.ccd_in(work.camera, ccd, headers.read_header(path, hdu))
-        boxes = work.camera.defects_on(ccd.ccd, night)
-        _LEVELS[key] = thin.level_e(raw.read_raw(path, hdu, own), own, work.camera, boxes)
-    return _LEVELS[key]
 
 
 def _combined(
@@ -212,23 +198,23 @@ def _combined(
 
     Scales that are the frames' own sky are filled in.
     """
-    stack, used, levels = combine.begin(shape), [], []
+    stack, used, each = combine.begin(shape), [], []
     for one in range(len(group)):
         if not scales[one] > 0:
             continue
         image, sky = read(group[one])
-        if sky is not None:
+        if np.isinf(scales[one]) and sky is not None:
             scales[one] = sky
         if np.isfinite(scales[one]) and scales[one] > 0:
             combine.look(stack, image, float(scales[one]))
             used.append(one)
-            levels.append(stats.median(image.data[::8, ::8]) if sky is None else sky)
+            each.append(stats.median(image.data[::8, ::8]) if sky is None else sky)
     if not used:
         raise DataError(f"master {kind}: no frame has a level to divide by. Are these {kind}s?", code="no_flat_level")
     combine.center(stack, lowest_of_two=kind == "dark")
     for one in used:
         combine.add(stack, read(group[one])[0], float(scales[one]), config.n_sigma, config.floor)
-    return np.array(used), stack, np.array(levels)
+    return np.array(used), stack, np.array(each)
 
 
 def _finished(

@@ -1,7 +1,7 @@
 -- The master of a kind for a ccd (and filter) on a night: the one that holds, of the nearest run in the chain; else the one nearest in time.
 -- params:  calib_run_id bigint, kind text, ccd integer, filter text, night date
 -- returns: master_id bigint, run_name text, path text, calib_date date, first_night date, last_night date,
---          is_valid boolean, gap_days integer
+--          is_valid boolean, gap_days integer, mean_level double precision
 SELECT m.master_id,
        r.name AS run_name,
        m.path,
@@ -11,7 +11,8 @@ SELECT m.master_id,
        COALESCE(m.validity @> CAST(:night AS date), false) AS is_valid,
        COALESCE(GREATEST(lower(m.validity) - CAST(:night AS date),
                          CAST(:night AS date) - upper(m.validity) + 1,
-                         0), 0) AS gap_days
+                         0), 0) AS gap_days,
+       m.mean_level
   FROM run_chain(:calib_run_id) AS c
   JOIN run AS r ON r.run_id = c.run_id
   JOIN master AS m ON m.run_id = c.run_id

@@ -19,7 +19,7 @@ def field(seed, n_star, *, spurious=0.5, missing=0.1, noise=0.3):
     n_ref = round(n_star * np.pi * radius**2 / (WIDTH * HEIGHT))
     r, t = radius * np.sqrt(rng.uniform(size=n_ref)), rng.uniform(0, 2 * np.pi, n_ref)
     ref, flux = np.stack([r * np.cos(t), r * np.sin(t)], axis=1), 100 * 10 ** rng.exponential(0.6, n_ref)
-    turn, away, where = rng.uniform(0, 2 * np.pi), 0.95 * REACH * np.sqrt(rng.uniform()), rng.uniform(0, 2 * np.pi)
+    turn, away, where = rng.uniform(0, 2 * np.pi), REACH * np.sqrt(rng.uniform()), rng.uniform(0, 2 * np.pi)
     c, s = np.cos(turn), np.sin(turn)
     matrix = rng.uniform(0.992, 1.008) * np.array([[c, -s], [s, c]]) @ np.diag([1.0, rng.choice([-1.0, 1.0])])
     shift = away * np.array([np.cos(where), np.sin(where)])

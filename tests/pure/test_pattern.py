@@ -1,7 +1,5 @@
 """pattern: sources are laid on references through every pointing error allowed, and never on strangers."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -49,7 +47,7 @@ def test_pattern_survives_the_largest_pointing_error_with_half_of_the_sources_sp
     given = field(
         seed,
         150,
-        shift=(170 * np.sign(np.cos(direction)), 180 * np.sin(direction)),
+        shift=(250 * np.cos(direction), 250 * np.sin(direction)),
         turn_deg=(-1) ** seed * 1.1,
         scale=1 + rng.choice([-0.01, 0.01]),
     )
@@ -60,9 +58,10 @@ def test_pattern_survives_the_largest_pointing_error_with_half_of_the_sources_sp
     assert right(found, given[4]) > 0.97
 
 
+@pytest.mark.parametrize("n_star", [7, 12])
 @pytest.mark.parametrize("seed", range(12))
-def test_pattern_is_found_with_twelve_stars_of_which_half_are_spurious(seed):
-    given = field(seed, 7, spurious=0.5, shift=(-200.0, 140.0), turn_deg=1.0, scale=0.993, missing=0.0)
+def test_pattern_is_found_with_twelve_stars_or_seven_among_as_many_spurious(seed, n_star):
+    given = field(seed, n_star, spurious=0.5, shift=(-204.0, 144.0), turn_deg=1.1, scale=0.993, missing=0.0)
     n_true = (given[4] >= 0).sum()
     found = pattern.find(*given[:4])
     if n_true >= 6:
@@ -74,7 +73,7 @@ def test_pattern_is_found_with_twelve_stars_of_which_half_are_spurious(seed):
 
 @pytest.mark.parametrize("n_star", [2000, 9000])
 def test_pattern_is_found_in_a_crowded_field(n_star):
-    given = field(5, n_star, spurious=0.3, shift=(100.0, -220.0), turn_deg=-0.9, scale=1.008)
+    given = field(5, n_star, spurious=0.5, shift=(100.0, -229.0), turn_deg=-1.1, scale=1.008)
     found = pattern.find(*given[:4])
     assert found is not None
     assert right(found, given[4]) > 0.9
@@ -112,17 +111,6 @@ def test_pattern_wants_enough_stars():
     assert pattern.find(np.zeros((0, 2)), np.zeros(0), np.zeros((0, 2)), np.zeros(0)) is None
     source = np.array([[10.0, 10.0], [500.0, 900.0], [900.0, 100.0]])
     assert pattern.find(source, np.ones(3), source + 3.0, np.ones(3)) is None
-
-
-def test_pattern_is_fast():
-    given = field(2, 180, spurious=0.3, shift=(200.0, 100.0), turn_deg=1.1, scale=0.99)
-    pattern.find(*given[:4])
-    took = []
-    for _ in range(3):
-        start = time.process_time()
-        pattern.find(*given[:4])
-        took.append(time.process_time() - start)
-    assert min(took) < 0.2
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -172,11 +172,37 @@ def test_the_sky_master_makes_frames_flatter_and_keeps_their_level(repository: R
     assert found["even"] < 0.9 * found["clean"]
     for ccd in (0, 2):
         pattern = master(repository, "sky", ccd)
-        assert np.median(pattern) == pytest.approx(1.0, abs=0.003)
         assert 1e-4 < pattern.std() < 0.02
-        visit = science(repository)[0].visit
-        levels = [clean(repository, run, visit, ccd).data.mean() for run in ("clean", "even")]
-        assert levels[1] == pytest.approx(levels[0], rel=0.005)
+        for one in science(repository)[:2]:
+            levels = [clean(repository, run, one.visit, ccd).data.mean() for run in ("clean", "even")]
+            assert levels[1] == pytest.approx(levels[0] / np.median(pattern), rel=0.005)
+
+
+def test_the_sky_master_knows_what_ccds_are_to_each_other(repository: Repository) -> None:
+    """Sky over flat of the two ccds by the truth: colors of sky and lamp. Frames are of one level after it is off."""
+    camera = repository.camera
+    truth = [exposure.ccd_truth(SETUP, camera.ccds[ccd]).sky_to_lamp for ccd in (0, 2)]
+    assert abs(truth[0] / truth[1] - 1) > 0.01
+    pattern = [np.median(master(repository, "sky", ccd)) for ccd in (0, 2)]
+    assert np.mean(pattern) == pytest.approx(1.0, abs=0.005)  # raw levels have the dark in them
+    assert pattern[0] / pattern[1] == pytest.approx(truth[0] / truth[1], abs=0.006)  # a gradient of its own per visit
+    step = dict(rows(repository, "SELECT name, avg(ln(a.sky_level_e / b.sky_level_e)) FROM frame_isr AS a"
+                                 " JOIN frame_isr AS b USING (run_id, visit) JOIN run USING (run_id)"
+                                 " WHERE a.ccd = 0 AND b.ccd = 2 GROUP BY name"))  # fmt: skip
+    assert abs(step["even"]) < 0.003 < 0.01 < abs(step["clean"])
+
+
+def test_the_sky_is_scaled_by_all_ccds_of_the_visit(repository: Repository) -> None:
+    found = rows(repository, "SELECT name, visit, ccd, sky_scale_e, n_sky_ccd FROM frame_isr JOIN run USING (run_id)")
+    assert {row[3:] for row in found if row[0] != "even"} == {(None, None)}
+    even = [row for row in found if row[0] == "even"]
+    assert {row[4] for row in even} == {2}
+    own = {row[1:3]: row[3] for row in rows(
+        repository, "SELECT name, visit, ccd, sky_level_e FROM frame_isr JOIN run USING (run_id) WHERE name = 'clean'")}
+    for visit in {row[1] for row in even}:
+        (scale,) = {row[3] for row in even if row[1] == visit}
+        mean = np.mean([own[visit, ccd] / np.median(master(repository, "sky", ccd)) for ccd in (0, 2)])
+        assert scale == pytest.approx(mean, rel=0.01)
 
 
 def test_the_timeline_shows_gaps_and_overlaps(repository: Repository) -> None:

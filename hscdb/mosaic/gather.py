@@ -14,6 +14,13 @@ _MOST_CCDS = 1000  # above any camera's numbers of CCDs
 _NO_ERROR_PIX = 0.002  # of catalogs that give none: below all that is, so that the floor tells it from the residuals
 
 
+def tasks(frames: Rows) -> dict[str, Rows]:
+    """Rows of mosaic/read_frames as the parameters of mosaic/read_observations."""
+    names = {"visits": "visit", "ccds": "ccd", "sky_run_ids": "sky_run_id", "sky_task_ids": "sky_task_id",
+             "source_run_ids": "source_run_id", "source_task_ids": "source_task_id", "mag0s": "flux_mag0_e"}  # fmt: skip
+    return {parameter: frames[name] for parameter, name in names.items()}
+
+
 def observations(
     rows: Rows, frames: Rows, include_ambiguous: bool, epochs_mjd: Floats | None = None
 ) -> Observations:
@@ -38,7 +45,7 @@ def observations(
     xx, yy = (_variance(rows[name]) for name in ("x_pix_err", "y_pix_err"))
     # a covariance that is not positive definite would give negative weights
     limit = 0.99 * np.sqrt(xx * yy)
-    xy = np.clip(np.nan_to_num(rows["x_y_pix2_cov"]), -limit, limit)
+    xy = np.clip(np.nan_to_num(rows["x_y_pix2_cov"].astype(np.float64)), -limit, limit)
     reason = np.full(len(rows), "", object)
     if not include_ambiguous:
         reason[rows["is_ambiguous"]] = "ambiguous"
@@ -59,6 +66,7 @@ def _key(epoch: Ints, ccd: Ints) -> Ints:
 
 
 def _variance(error: Floats) -> Floats:
+    error = error.astype(np.float64)  # squares of single precision would lose digits
     known = np.isfinite(error) & (error > 0)
     return np.where(known, error, _UNKNOWN_ERROR_PIX if known.any() else _NO_ERROR_PIX) ** 2
 

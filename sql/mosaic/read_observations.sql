@@ -1,57 +1,78 @@
--- Detections of the matched stars of a tract and filter, by star and visit.
+-- Detections of the matched stars of a tract and filter in these frames (read_frames), by star and visit.
 -- The flux is that of the first calibration, or another one of the source, by its frame's first flux scale.
--- params:  run_id bigint, tract integer, filter text, flux text
--- returns: star_id bigint, visit bigint, ccd integer, source_id bigint, is_reserved boolean, is_ambiguous boolean, x_pix double precision, y_pix double precision, x_pix_err double precision, y_pix_err double precision, x_y_pix2_cov double precision, ra double precision, dec double precision, flux_njy double precision, flux_njy_err double precision
-WITH matched AS MATERIALIZED (
-    SELECT st.star_id, st.is_reserved, st.is_ambiguous, m.visit, m.ccd, m.source_id
-      FROM done_task(CAST(:run_id AS bigint), 'match') AS t
-      JOIN star AS st ON st.task_id = t.task_id
-      JOIN star_member AS m ON m.run_id = st.run_id AND m.task_id = st.task_id AND m.star_id = st.star_id
-     WHERE t.tract = CAST(:tract AS integer) AND t.filter = CAST(:filter AS text)
-), calibrated AS MATERIALIZED (
-    SELECT t.task_id FROM done_task(CAST(:run_id AS bigint), 'calibrate') AS t
-), measured AS MATERIALIZED (
-    -- sources of images were written by detect, those of ingested catalogs together with their calibration
-    SELECT t.task_id FROM done_task(CAST(:run_id AS bigint), 'detect') AS t
-     UNION ALL
-    SELECT c.task_id FROM calibrated AS c
-)
+-- params:  run_id bigint, tract integer, filter text, flux text, visits bigint[], ccds integer[], sky_run_ids bigint[], sky_task_ids bigint[], source_run_ids bigint[], source_task_ids bigint[], mag0s double precision[]
+-- returns: star_id bigint, visit bigint, ccd integer, source_id bigint, is_reserved boolean, is_ambiguous boolean, x_pix double precision, y_pix double precision, x_pix_err real, y_pix_err real, x_y_pix2_cov real, ra double precision, dec double precision, flux_njy double precision, flux_njy_err double precision
+-- Frame by frame sources meet their calibrations, then all of them their stars: the frames' number is known, so that the
+-- second join is hashed, and in the first the ids of one frame are (a bigint is hashed by the exclusive or of its halves:
+-- ids of many frames alone fall together a hundredfold). OFFSET 0: each join is planned by itself.
 SELECT m.star_id,
        m.visit,
        m.ccd,
        m.source_id,
        m.is_reserved,
        m.is_ambiguous,
-       s.x_pix,
-       s.y_pix,
-       s.x_pix_err,
-       s.y_pix_err,
-       s.x_y_pix2_cov,
-       p.ra,
-       p.dec,
-       CASE WHEN CAST(:flux AS text) = '' THEN p.flux_njy ELSE c.flux_e * 3631e9 / f.flux_mag0_e END AS flux_njy,
-       CASE WHEN CAST(:flux AS text) = '' THEN p.flux_njy_err ELSE c.flux_e_err * 3631e9 / f.flux_mag0_e END AS flux_njy_err
-  FROM matched AS m
-  JOIN source_sky AS p ON p.visit = m.visit AND p.source_id = m.source_id
-                      AND p.run_id IN (SELECT c.run_id FROM run_chain(CAST(:run_id AS bigint)) AS c)
-                      AND p.task_id IN (SELECT c.task_id FROM calibrated AS c)
-  JOIN source AS s ON s.visit = m.visit AND s.source_id = m.source_id
-                  AND s.run_id IN (SELECT c.run_id FROM run_chain(CAST(:run_id AS bigint)) AS c)
-                  AND s.task_id IN (SELECT d.task_id FROM measured AS d)
-  LEFT JOIN LATERAL (VALUES
-           ('psf', s.psf_flux_e, s.psf_flux_e_err),
-           ('gauss', s.gauss_flux_e, s.gauss_flux_e_err),
-           ('kron', s.kron_flux_e, s.kron_flux_e_err),
-           ('aper_3_0', s.aper_3_0_flux_e, s.aper_3_0_flux_e_err),
-           ('aper_4_5', s.aper_4_5_flux_e, s.aper_4_5_flux_e_err),
-           ('aper_6_0', s.aper_6_0_flux_e, s.aper_6_0_flux_e_err),
-           ('aper_9_0', s.aper_9_0_flux_e, s.aper_9_0_flux_e_err),
-           ('aper_12_0', s.aper_12_0_flux_e, s.aper_12_0_flux_e_err),
-           ('aper_17_0', s.aper_17_0_flux_e, s.aper_17_0_flux_e_err),
-           ('aper_25_0', s.aper_25_0_flux_e, s.aper_25_0_flux_e_err),
-           ('aper_35_0', s.aper_35_0_flux_e, s.aper_35_0_flux_e_err),
-           ('aper_50_0', s.aper_50_0_flux_e, s.aper_50_0_flux_e_err),
-           ('aper_70_0', s.aper_70_0_flux_e, s.aper_70_0_flux_e_err))
-       AS c (name, flux_e, flux_e_err) ON c.name = CAST(:flux AS text)
-  LEFT JOIN flux_scale AS f ON f.task_id = p.task_id
+       o.x_pix,
+       o.y_pix,
+       o.x_pix_err,
+       o.y_pix_err,
+       o.x_y_pix2_cov,
+       o.ra,
+       o.dec,
+       o.flux_njy,
+       o.flux_njy_err
+  FROM (SELECT f.visit, f.ccd, b.*
+          FROM unnest(CAST(:visits AS bigint[]), CAST(:ccds AS integer[]), CAST(:sky_run_ids AS bigint[]),
+                      CAST(:sky_task_ids AS bigint[]), CAST(:source_run_ids AS bigint[]),
+                      CAST(:source_task_ids AS bigint[]), CAST(:mag0s AS double precision[]))
+            AS f (visit, ccd, sky_run_id, sky_task_id, source_run_id, source_task_id, mag0)
+         CROSS JOIN LATERAL (
+               SELECT s.source_id, s.x_pix, s.y_pix, s.x_pix_err, s.y_pix_err, s.x_y_pix2_cov, p.ra, p.dec,
+                      CASE CAST(:flux AS text)
+                          WHEN '' THEN CAST(p.flux_njy AS double precision)
+                          WHEN 'psf' THEN s.psf_flux_e * 3631e9 / f.mag0
+                          WHEN 'gauss' THEN s.gauss_flux_e * 3631e9 / f.mag0
+                          WHEN 'kron' THEN s.kron_flux_e * 3631e9 / f.mag0
+                          WHEN 'aper_3_0' THEN s.aper_3_0_flux_e * 3631e9 / f.mag0
+                          WHEN 'aper_4_5' THEN s.aper_4_5_flux_e * 3631e9 / f.mag0
+                          WHEN 'aper_6_0' THEN s.aper_6_0_flux_e * 3631e9 / f.mag0
+                          WHEN 'aper_9_0' THEN s.aper_9_0_flux_e * 3631e9 / f.mag0
+                          WHEN 'aper_12_0' THEN s.aper_12_0_flux_e * 3631e9 / f.mag0
+                          WHEN 'aper_17_0' THEN s.aper_17_0_flux_e * 3631e9 / f.mag0
+                          WHEN 'aper_25_0' THEN s.aper_25_0_flux_e * 3631e9 / f.mag0
+                          WHEN 'aper_35_0' THEN s.aper_35_0_flux_e * 3631e9 / f.mag0
+                          WHEN 'aper_50_0' THEN s.aper_50_0_flux_e * 3631e9 / f.mag0
+                          WHEN 'aper_70_0' THEN s.aper_70_0_flux_e * 3631e9 / f.mag0
+                      END AS flux_njy,
+                      CASE CAST(:flux AS text)
+                          WHEN '' THEN CAST(p.flux_njy_err AS double precision)
+                          WHEN 'psf' THEN s.psf_flux_e_err * 3631e9 / f.mag0
+                          WHEN 'gauss' THEN s.gauss_flux_e_err * 3631e9 / f.mag0
+                          WHEN 'kron' THEN s.kron_flux_e_err * 3631e9 / f.mag0
+                          WHEN 'aper_3_0' THEN s.aper_3_0_flux_e_err * 3631e9 / f.mag0
+                          WHEN 'aper_4_5' THEN s.aper_4_5_flux_e_err * 3631e9 / f.mag0
+                          WHEN 'aper_6_0' THEN s.aper_6_0_flux_e_err * 3631e9 / f.mag0
+                          WHEN 'aper_9_0' THEN s.aper_9_0_flux_e_err * 3631e9 / f.mag0
+                          WHEN 'aper_12_0' THEN s.aper_12_0_flux_e_err * 3631e9 / f.mag0
+                          WHEN 'aper_17_0' THEN s.aper_17_0_flux_e_err * 3631e9 / f.mag0
+                          WHEN 'aper_25_0' THEN s.aper_25_0_flux_e_err * 3631e9 / f.mag0
+                          WHEN 'aper_35_0' THEN s.aper_35_0_flux_e_err * 3631e9 / f.mag0
+                          WHEN 'aper_50_0' THEN s.aper_50_0_flux_e_err * 3631e9 / f.mag0
+                          WHEN 'aper_70_0' THEN s.aper_70_0_flux_e_err * 3631e9 / f.mag0
+                      END AS flux_njy_err
+                 FROM source_sky AS p
+                 JOIN source AS s ON s.source_id = p.source_id
+                WHERE p.run_id = f.sky_run_id
+                  AND p.visit = f.visit
+                  AND p.task_id = f.sky_task_id
+                  AND s.run_id = f.source_run_id
+                  AND s.visit = f.visit
+                  AND s.task_id = f.source_task_id
+               OFFSET 0) AS b) AS o
+  JOIN (SELECT e.star_id, e.visit, e.ccd, e.source_id, st.is_reserved, st.is_ambiguous
+          FROM star_member AS e
+          JOIN star AS st ON st.task_id = e.task_id AND st.star_id = e.star_id
+         WHERE (e.run_id, e.task_id) = (SELECT t.run_id, t.task_id
+                                          FROM done_task(CAST(:run_id AS bigint), 'match') AS t
+                                         WHERE t.tract = CAST(:tract AS integer) AND t.filter = CAST(:filter AS text))
+        OFFSET 0) AS m ON m.visit = o.visit AND m.ccd = o.ccd AND m.source_id = o.source_id
  ORDER BY m.star_id, m.visit, m.source_id;

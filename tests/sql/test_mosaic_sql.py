@@ -8,8 +8,9 @@ from joint_tables import bare, bulk, load, source_ids, star_ids, task
 from joint_world import FILTER, NJY, REF_MJD, build
 from sqlalchemy import text
 
-from hscdb.db import partition
+from hscdb.db import copy, partition
 from hscdb.db.queries import query
+from hscdb.mosaic import gather
 
 read_frames = query("mosaic/read_frames")
 read_ref_catalogs = query("mosaic/read_ref_catalogs")
@@ -23,8 +24,12 @@ PLACES = [(150.0, 2.0), (0.0, 0.0), (359.9999, -45.0), (40.0, 89.99)]
 
 
 def read_observations(connection, flux="", **key):
-    """The observations with the flux of the first calibration, or another one."""
-    return _observations(connection, flux=flux, **key)
+    """The observations with the flux of the first calibration, or another one, the stage's way (by COPY) and called."""
+    frames = gather.tasks(read_frames(connection, **key))
+    found = copy.read(connection, _observations, flux=flux, **key, **frames)
+    called = _observations(connection, flux=flux, **key, **frames)
+    assert all(np.array_equal(found[name], called[name], equal_nan=True) for name in found.dtype.names)
+    return found
 
 
 def small(**options):
@@ -151,6 +156,11 @@ def test_a_frame_calibrated_anew_in_a_child_has_its_new_places_and_its_old_pixel
     child = bare(connection, world, name="child", parent=parent)
     visit, ccd = world.frames[0]
     new = task(connection, child, "calibrate", visit=visit, ccd=ccd)
+    connection.execute(
+        text("INSERT INTO wcs_solution SELECT (jsonb_populate_record(w, jsonb_build_object('run_id', :r, 'task_id', :t)"
+             ")).* FROM wcs_solution AS w WHERE w.visit = :v AND w.ccd = :c"),
+        {"r": child, "t": new, "v": visit, "c": ccd},
+    )  # fmt: skip
     partition.ensure(connection, child, [visit])
     d, ids = world.detections, source_ids(world)
     k = (d["visit"] == visit) & (d["ccd"] == ccd)

@@ -37,12 +37,14 @@ def _column_types(raw: psycopg.Connection[Any], table: str, names: tuple[str, ..
     return [known[name] for name in names]
 
 
-def write(connection: Connection, table: str, array: np.ndarray[Any, Any], nulls: dict[str, int] | None = None) -> int:
+def write(
+    connection: Connection, table: str, array: np.ndarray[Any, Any], nulls: dict[str, int | bytes] | None = None
+) -> int:
     """Append the rows of a structured array to a table; returns their number.
 
     array : (n_row,), fields named like columns, in any order; columns that are not named get their default. NaN, NaT,
             None and masked elements become NULL. Fields of objects may hold text, dict or list (jsonb), arrays, dates.
-    nulls : per field an integer that stands for NULL, e.g. {"parent_id": 0}.
+    nulls : per field an integer, or of fields of bytes the text, that stands for NULL, e.g. {"parent_id": 0}.
 
     Numbers, dates and text go by binary COPY without a loop over rows (60 columns: the server takes ten times as long);
     a table with jsonb or array columns goes row by row. ValueError if a value does not fit its column.

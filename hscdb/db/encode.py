@@ -46,7 +46,7 @@ def column(name: str, type_name: str, values: Any, missing: Any = None) -> Colum
     """Prepare a column for its type in the database, or None if the type needs the row-by-row road.
 
     values  : (n_row,) array of any dtype; NaN, NaT, None and masked elements are NULL.
-    missing : an integer that also stands for NULL.
+    missing : an integer, or of bytes the text, that also stands for NULL.
     ValueError if a value does not fit: a fraction or an overflow in an integer column.
     """
     if type_name not in _BINARY and type_name not in _TEXTS:
@@ -128,7 +128,7 @@ def _numbers(
 class Stream:
     """The COPY stream of a structured array."""
 
-    def __init__(self, array: np.ndarray[Any, Any], kinds: list[str], missing: dict[str, int]) -> None:
+    def __init__(self, array: np.ndarray[Any, Any], kinds: list[str], missing: dict[str, int | bytes]) -> None:
         """kinds and missing as in `stream`, which makes one."""
         self.n_row = len(array)
         self.columns: list[Column] = []
@@ -175,10 +175,10 @@ class Stream:
         yield TRAILER
 
 
-def _direct(array: np.ndarray[Any, Any], name: str, kind: str, missing: int | None) -> tuple[int, ...] | None:
+def _direct(array: np.ndarray[Any, Any], name: str, kind: str, missing: int | bytes | None) -> tuple[int, ...] | None:
     """The line of the plan for a field that can be read where it lies, None if it must be prepared."""
     held, offset = (array.dtype.fields or {})[name][:2]
-    is_plain = not array.dtype.hasobject and not isinstance(array, np.ma.MaskedArray)
+    is_plain = not (array.dtype.hasobject or isinstance(array, np.ma.MaskedArray) or isinstance(missing, bytes))
     if not is_plain or kind in ("date", "timestamp with time zone") or kind not in _BINARY:
         return None
     if held != np.dtype(_BINARY[kind]).newbyteorder("<") or (missing is not None and held.kind != "i"):
@@ -192,12 +192,12 @@ def _direct(array: np.ndarray[Any, Any], name: str, kind: str, missing: int | No
     return (records.MARKED, offset, held.itemsize, marked - 2**64 if marked >= 2**63 else marked)
 
 
-def stream(array: np.ndarray[Any, Any], kinds: list[str], missing: dict[str, int]) -> Stream | None:
+def stream(array: np.ndarray[Any, Any], kinds: list[str], missing: dict[str, int | bytes]) -> Stream | None:
     """The COPY stream of an array, or None if a column needs the row-by-row road.
 
     array   : (n_row,) structured.
     kinds   : type in the database of each field.
-    missing : per field an integer that also stands for NULL.
+    missing : per field an integer, or bytes, that also stands for NULL.
     ValueError if a value does not fit: a fraction or an overflow in an integer column.
     """
     made = Stream(array, kinds, missing)

@@ -102,12 +102,13 @@ def fit(
             )  # fmt: skip
         linear.weights(now.variance, errors.scale**2, errors.floor**2, obs.visit, weight)
         scalar = 0.5 * (weight[:, 0] + weight[:, 2]) * is_free
-        soft = robust.settle(state.start, now.own_residual, scalar, weight, options.clip_sigma, n_iteration < _N_SOFT)
-        if n_iteration > 2 * _N_SOFT:
-            soft *= before > 0  # what is out stays out: a set that only shrinks comes to rest
+        is_soft = n_iteration < _N_SOFT
+        soft = robust.settle(state.start, now.own_residual, scalar, weight, options.clip_sigma, is_soft)
+        soft = robust.resting(n_iteration, _N_SOFT, before, soft)
         # a reference off its star (moving without a known motion, a galaxy, a wrong match) must not pull the frame
         ref_chi2 = quadratic(now.ref_miss, now.ref_miss_weight)
-        ref_soft = robust.factor(ref_chi2, 2, options.clip_sigma, n_iteration < _N_SOFT)
+        ref_now = robust.factor(ref_chi2, 2, options.clip_sigma, is_soft)
+        ref_soft = robust.resting(n_iteration, _N_SOFT, ref_soft, ref_now)
         is_same = np.array_equal(before > 0, soft > 0)
         before = soft
         if (now.travel < _SETTLED_MAS and n_iteration > 2 * _N_SOFT - 2 and is_same) or (

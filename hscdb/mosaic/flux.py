@@ -73,8 +73,7 @@ def fit(
         soft = robust.settle(
             state.start, state.own_residual[:, None], weight, weight[:, None], options.clip_sigma, n_iteration < _N_SOFT
         )
-        if n_iteration > 2 * _N_SOFT:
-            soft *= before > 0
+        soft = robust.resting(n_iteration, _N_SOFT, before, soft)
         state.doubt_references(options.clip_sigma, n_iteration < _N_SOFT)
         is_same = np.array_equal(before > 0, soft > 0)
         before = soft

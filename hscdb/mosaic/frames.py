@@ -10,8 +10,8 @@ from hscdb.camera.model import Ccd
 from hscdb.mosaic import basis, ccdterms, linear
 from hscdb.mosaic.geometry import Plane
 from hscdb.mosaic.model import Astrometry, Floats, Flux, Geometry, Ints, Observations
-from hscdb.sky import sphere
-from hscdb.sky.wcs import Wcs, approximate
+from hscdb.sky import polynomial, sphere
+from hscdb.sky.wcs import Wcs, through
 
 _SIP_ORDER = 5  # leaves < 0.01 mas of a 9th-order field over one HSC CCD; checked in tests
 _STEP_PIX = 10.0
@@ -19,44 +19,52 @@ _STEP_PIX = 10.0
 TURBULENCE_ORDER = 7
 
 
-def to_sky(
-    where: Plane, ccd: Ccd, terms: Floats, crval: Floats, coefficients: Floats, order: int, x: Floats, y: Floats,
-    field: tuple[Floats, Floats] | None = None,
-) -> tuple[Floats, Floats]:  # fmt: skip
-    """(ra, dec) [deg] of pixels by the joint model: terms (n,) of the CCD, coefficients (2, n_terms) of the visit.
+@dataclass(frozen=True)
+class Sight:
+    """Points of a CCD as its frames of all visits share them: places (n,) from its center [pix], and the terms of the
+    visits' polynomials there (n, n_terms)."""
 
-    field : coefficients (2, n) and half sizes (2,) of the frame's turbulence.
-    """
+    du: Floats
+    dv: Floats
+    design: Floats
+
+
+def sight(where: Plane, ccd: Ccd, terms: Floats, order: int, x: Floats, y: Floats) -> Sight:
+    """Pixels (n,) of a CCD with terms (n_k,) for visits' polynomials of this order."""
     u, v = focalplane.pixel_to_focal(ccd, x, y)
     du, dv = u - ccd.u_pix, v - ccd.v_pix
     moved = ccdterms.displacement(terms, du, dv)
     angle = focalplane.focal_to_field(where.camera, u + moved[0], v + moved[1])
     scale = where.camera.pixel_scale_arcsec
-    shape = np.shape(u)
-    arguments = [((f / scale - o) / where.scale_pix).ravel() for f, o in zip(angle, where.origin, strict=True)]
-    design = basis.matrix(order, *arguments)
-    xi, eta = design @ coefficients[0], design @ coefficients[1]
+    arguments = [(f / scale - o) / where.scale_pix for f, o in zip(angle, where.origin, strict=True)]
+    return Sight(du, dv, basis.matrix(order, *arguments))
+
+
+def to_sky(
+    seen: Sight, crval: Floats, coefficients: Floats, field: tuple[Floats, Floats] | None = None
+) -> tuple[Floats, Floats]:
+    """(ra, dec) [deg] of a CCD's points by the joint model: coefficients (2, n_terms) of the visit.
+
+    field : coefficients (2, n) and half sizes (2,) of the frame's turbulence.
+    """
+    xi, eta = seen.design @ coefficients[0], seen.design @ coefficients[1]
     if field is not None:
-        off = evaluate(*field, np.ravel(du), np.ravel(dv))
+        off = evaluate(*field, seen.du, seen.dv)
         xi, eta = xi - off[:, 0], eta - off[:, 1]
-    ra, dec = sphere.deproject(xi, eta, float(crval[0]), float(crval[1]))
-    return np.reshape(ra, shape), np.reshape(dec, shape)
+    return sphere.deproject(xi, eta, float(crval[0]), float(crval[1]))
 
 
-def wcs(
-    where: Plane, solution: Astrometry, visit: int, ccd: Ccd, terms: Floats, field: tuple[Floats, Floats] | None
-) -> Wcs:
-    """TAN-SIP of one frame; visit is an index into the solution, terms (n,) those of the CCD (zeros if unknown)."""
+def sip_order(solution: Astrometry) -> int:
+    """Order of the frames' SIP polynomials."""
+    return _SIP_ORDER if solution.turbulence is None else max(_SIP_ORDER, TURBULENCE_ORDER)
 
-    def exact(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-        return to_sky(
-            where, ccd, terms, solution.crval[visit], solution.coefficients[visit], solution.order, x, y, field
-        )
 
-    order = _SIP_ORDER if field is None else max(_SIP_ORDER, TURBULENCE_ORDER)
-    center = (ccd.width - 1) / 2.0, (ccd.height - 1) / 2.0
-    ra, dec = exact(np.array([center[0]]), np.array([center[1]]))
-    return approximate(exact, ccd.width, ccd.height, (float(ra[0]), float(dec[0])), center, order)
+def wcs(solution: Astrometry, visit: int, ccd: Ccd, seen: Sight, field: tuple[Floats, Floats] | None) -> Wcs:
+    """TAN-SIP of one frame; visit is an index into the solution, seen the CCD's points of polynomial.grid."""
+    ra, dec = to_sky(seen, solution.crval[visit], solution.coefficients[visit], field)
+    middle = ra.size // 2, (ccd.width - 1) / 2.0, (ccd.height - 1) / 2.0
+    crval = float(ra[middle[0]]), float(dec[middle[0]])
+    return through(ra, dec, ccd.width, ccd.height, crval, middle[1:], sip_order(solution))
 
 
 def area_at_axis(where: Plane, solution: Astrometry, visit: int) -> float:
@@ -184,10 +192,14 @@ def solved(
     """The solution of each frame of `rows` (visit, ccd, pointing), in their order."""
     out: list[Solved] = []
     mine, none = by_frame(obs), np.zeros(0, np.int64)
+    sights: dict[int, Sight] = {}
     for row in rows:
         e = int(np.searchsorted(obs.visits, row["visit"]))
         c = obs.ccd_of(e, int(row["ccd"]))
         ccd = where.camera.ccds[int(row["ccd"])]
+        if c not in sights:
+            points = polynomial.grid(ccd.width, ccd.height, sip_order(position))
+            sights[c] = sight(where, ccd, position.ccd_terms[c], position.order, *points)
         seen = mine.get((e, c), none)
         k, kf = seen[position.is_used[seen]], seen[flux.is_used[seen]]
         zero, err = flux.scale(e, c)
@@ -196,7 +208,7 @@ def solved(
                 visit=int(row["visit"]), ccd=ccd, pointing=int(row["pointing"]),
                 status="solved" if k.size >= n_solved else "extrapolated",
                 flux_status="solved" if kf.size >= n_solved else "extrapolated",
-                wcs=wcs(where, position, e, ccd, position.ccd_terms[c], turbulence(position, e, c)),
+                wcs=wcs(position, e, ccd, sights[c], turbulence(position, e, c)),
                 polynomial=flux_polynomial(where, flux, e, ccd), rotated=flux_polynomial(where, flux, e, ccd, True),
                 mag0_e=float(10.0 ** (0.4 * zero)), mag0_e_err=float(10.0 ** (0.4 * zero) * 0.4 * np.log(10.0) * err),
                 visit_mag=float(flux.zero[e]), ccd_mag=zero - float(flux.zero[e]), area_deg2=float(areas[e]),

@@ -16,9 +16,8 @@ _NO_ERROR_PIX = 0.002  # of catalogs that give none: below all that is, so that 
 
 def tasks(frames: Rows) -> dict[str, Rows]:
     """Rows of mosaic/read_frames as the parameters of mosaic/read_observations."""
-    names = {"visits": "visit", "ccds": "ccd", "sky_run_ids": "sky_run_id", "sky_task_ids": "sky_task_id",
-             "source_run_ids": "source_run_id", "source_task_ids": "source_task_id", "mag0s": "flux_mag0_e"}  # fmt: skip
-    return {parameter: frames[name] for parameter, name in names.items()}
+    names = ("visit", "ccd", "sky_run_id", "sky_task_id", "source_run_id", "source_task_id")
+    return {f"{name}s": frames[name] for name in names} | {"mag0s": frames["flux_mag0_e"]}
 
 
 def observations(

@@ -15,7 +15,15 @@ from hscdb.sky import sphere
 
 Rows = npt.NDArray[np.void]
 
-_N_ROWS = 200_000  # of 40 MB: millions at once would hold more than the solution itself
+_N_ROWS = 200_000  # of 30 MB: millions at once would hold more than the solution itself
+_RESIDUAL = np.dtype([
+    ("run_id", "i8"), ("task_id", "i8"), ("star_id", "i8"), ("visit", "i8"), ("ccd", "i4"), ("source_id", "i8"),
+    ("u_pix", "f4"), ("v_pix", "f4"), ("ra", "f8"), ("dec", "f8"), ("mag", "f8"), ("mag_err", "f4"),
+    ("position_mas_err", "f4"), ("ra_before_mas", "f4"), ("dec_before_mas", "f4"), ("mag_before_mmag", "f4"),
+    ("ra_after_mas", "f4"), ("dec_after_mas", "f4"), ("mag_after_mmag", "f4"), ("is_used_astrometry", "?"),
+    ("is_used_photometry", "?"), ("reason_astrometry", "S16"), ("reason_photometry", "S16"), ("is_reserved", "?"),
+])  # fmt: skip
+NO_REASON: dict[str, int | bytes] = {"reason_astrometry": b"", "reason_photometry": b""}  # what stands for NULL
 
 
 def build(n: int, **columns: Any) -> Rows:
@@ -98,29 +106,29 @@ def stars(key: dict[str, int], obs: Observations, refs: References, position: As
 
 
 def residuals(key: dict[str, int], source_id: Ints, obs: Observations, result: Result) -> Iterator[Rows]:
-    """Rows of star_residual, _N_ROWS at a time; source_id (n_obs,)."""
+    """Rows of star_residual, _N_ROWS at a time, in the order of the observations; source_id (n_obs,).
+
+    Fields have the types of the columns, so that they are sent as they lie; an empty reason stands for NULL.
+    """
     geometry, position, flux, first = result.places, result.position, result.scale, result.first
     for begin in range(0, obs.star.size, _N_ROWS):
         k = slice(begin, begin + _N_ROWS)
         star = obs.star[k]
-        ra, dec = _places(position.star[star], position.residual[k] + result.motion[k])
-        yield build(
-            star.size, **key, star_id=obs.stars[star], visit=obs.visits[obs.visit[k]], ccd=obs.ccds[obs.ccd[k]],
-            source_id=source_id[k], u_pix=geometry.u[k], v_pix=geometry.v[k], ra=ra, dec=dec,
-            mag=flux.star[star] + flux.residual[k], mag_err=obs.mag_err[k], position_mas_err=result.place_err[k],
-            ra_before_mas=first.position[k, 0], dec_before_mas=first.position[k, 1],
-            mag_before_mmag=1000.0 * first.mag[k], ra_after_mas=position.residual[k, 0],
-            dec_after_mas=position.residual[k, 1], mag_after_mmag=1000.0 * flux.residual[k],
-            is_used_astrometry=position.is_used[k], is_used_photometry=flux.is_used[k],
-            reason_astrometry=_or_null(position.reason[k]), reason_photometry=_or_null(flux.reason[k]),
-            is_reserved=obs.is_reserved[k],
-        )  # fmt: skip
-
-
-def _or_null(reason: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
-    out = reason.copy()
-    out[out == ""] = None
-    return out
+        out = np.empty(star.size, _RESIDUAL)
+        out["run_id"], out["task_id"] = key["run_id"], key["task_id"]
+        out["star_id"], out["source_id"] = obs.stars[star], source_id[k]
+        out["visit"], out["ccd"] = obs.visits[obs.visit[k]], obs.ccds[obs.ccd[k]]
+        out["u_pix"], out["v_pix"] = geometry.u[k], geometry.v[k]
+        out["ra"], out["dec"] = _places(position.star[star], position.residual[k] + result.motion[k])
+        out["mag"], out["mag_err"] = flux.star[star] + flux.residual[k], obs.mag_err[k]
+        out["position_mas_err"] = result.place_err[k]
+        for when, place, mag in (("before", first.position, first.mag), ("after", position.residual, flux.residual)):
+            out[f"ra_{when}_mas"], out[f"dec_{when}_mas"] = place[k].T
+            out[f"mag_{when}_mmag"] = 1000.0 * mag[k]
+        out["is_used_astrometry"], out["is_used_photometry"] = position.is_used[k], flux.is_used[k]
+        out["reason_astrometry"], out["reason_photometry"] = position.reason[k], flux.reason[k]
+        out["is_reserved"] = obs.is_reserved[k]
+        yield out
 
 
 def _places(s: Floats, off: Floats) -> tuple[Floats, Floats]:

@@ -171,8 +171,14 @@ def read(work: Work, config: Config) -> tuple[solve.Given, Found]:
 
 def write(work: Work, config: Config, given: solve.Given, found: Found, result: solve.Result) -> int:
     """Rows and files of a solution; returns the number of frames that were solved themselves."""
-    key = {"run_id": work.run_id, "task_id": work.task_id}
-    unit, obs, position, scale = _unit(work), given.obs, result.position, result.scale
+    write_rows(work, given, found, result)
+    return write_frames(work, config, given, result)
+
+
+def write_rows(work: Work, given: solve.Given, found: Found, result: solve.Result) -> None:
+    """Rows of the solution, its visits, CCDs, stars and detections."""
+    key, unit, obs = _key(work), _unit(work), given.obs
+    position, scale = result.position, result.scale
     for table, array in (
         (
             "mosaic_solution",
@@ -186,8 +192,11 @@ def write(work: Work, config: Config, given: solve.Given, found: Found, result: 
     ):
         copy.write(work.connection, table, array)
     for part in rows.residuals(key, found.source_id, obs, result):
-        copy.write(work.connection, "star_residual", part)
-    return _write_frames(work, config, key, given, result)
+        copy.write(work.connection, "star_residual", part, rows.NO_REASON)
+
+
+def _key(work: Work) -> dict[str, int]:
+    return {"run_id": work.run_id, "task_id": work.task_id}
 
 
 def _unit(work: Work) -> dict[str, Any]:
@@ -225,11 +234,11 @@ def _references(
     catalogs = read_ref_catalogs(work.connection, **unit)
     if not len(catalogs):
         return None, {}
-    best = read_ref_positions(work.connection, **unit, ref_catalog_id=int(catalogs[0]["ref_catalog_id"]))
+    best = copy.read(work.connection, read_ref_positions, **unit, ref_catalog_id=int(catalogs[0]["ref_catalog_id"]))
     for catalog in catalogs:
         term = color_term(work.camera, str(catalog["name"]), unit["filter"], config.color_term_set)
-        fluxes = read_ref_fluxes(
-            work.connection, **unit, ref_catalog_id=int(catalog["ref_catalog_id"]),
+        fluxes = copy.read(
+            work.connection, read_ref_fluxes, **unit, ref_catalog_id=int(catalog["ref_catalog_id"]),
             primary_band=term.primary_band, secondary_band=term.secondary_band,
         )  # fmt: skip
         if len(fluxes):
@@ -241,9 +250,7 @@ def _references(
     return best, {}
 
 
-def _write_frames(
-    work: Work, config: Config, key: dict[str, int], given: solve.Given, result: solve.Result
-) -> int:
+def write_frames(work: Work, config: Config, given: solve.Given, result: solve.Result) -> int:
     """wcs_solution and flux_scale rows and files of every frame; returns how many were solved themselves.
 
     Files are wcs- and fcr-, and of model jointcal jointcal_wcs- and jointcal_photoCalib-, too.
@@ -251,7 +258,7 @@ def _write_frames(
     solved = frames.solved(
         result.where, given.frames, given.obs, result.position, result.scale, result.areas, _N_SOLVED
     )
-    tract, verdict = work.unit["tract"], result.verdict
+    key, tract, verdict = _key(work), work.unit["tract"], result.verdict
     is_absolute = config.flux_absolute and result.scale.n_ref > 0
     copy.write(work.connection, "wcs_solution", products.wcs_rows(key, tract, solved, verdict.is_position_better))
     scaled = [one for one in solved if np.isfinite(one.mag0_e)]

@@ -38,6 +38,7 @@ def unflatten(values: ArrayLike, order: int | None = None) -> Floats:
     return c
 
 
+@cache
 def exponents(order: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Exponents p and q of the stored coefficients, in their order."""
     pairs = [(p, q) for p in range(order + 1) for q in range(order + 1 - p)]
@@ -155,8 +156,12 @@ class Scaling:
         return shift(scaled, origin[0] - self.x, origin[1] - self.y)
 
 
+@cache
 def grid(width: int, height: int, order: int) -> tuple[Floats, Floats]:
-    """Points (x, y), flat, that cover a frame to its edges, denser there, enough to fix a polynomial of the order."""
+    """Points (x, y), flat, that cover a frame to its edges, denser there, enough to fix a polynomial of the order.
+
+    Their number is odd, the one in the middle is the frame's center. Frames of one size share the arrays.
+    """
     # Chebyshev-Lobatto points: the fit's error is then even over the frame instead of growing at its edges.
     node = np.cos(np.linspace(np.pi, 0.0, 2 * order + 5))
     x, y = np.meshgrid((node + 1.0) * width / 2.0 - 0.5, (node + 1.0) * height / 2.0 - 0.5)

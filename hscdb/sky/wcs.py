@@ -213,12 +213,12 @@ def _through(
 
 
 @cache
-def _grid(width: int, height: int, degree: int) -> tuple[Floats, Floats, polynomial.Scaling, Floats]:
-    """Points of a frame, the box around them, and the matrix of `_through`: the frames of a camera share them."""
+def _grid(width: int, height: int, degree: int) -> tuple[polynomial.Scaling, Floats]:
+    """The box around a frame's points, and the matrix of `_through`: the frames of a camera share them."""
     x, y = polynomial.grid(width, height, degree)
     frame = polynomial.Scaling.of(x, y)
     q, r = np.linalg.qr(polynomial.design(*frame.apply(x, y), degree))
-    return x, y, frame, np.asarray(np.linalg.solve(r, q.T), np.float64)
+    return frame, np.asarray(np.linalg.solve(r, q.T), np.float64)
 
 
 def approximate(
@@ -230,10 +230,17 @@ def approximate(
     order: int,
 ) -> Wcs:
     """The TAN-SIP WCS of this order nearest to any mapping (x, y) -> (ra, dec) over a frame of this size."""
+    ra, dec = function(*polynomial.grid(width, height, max(order, 1)))
+    return through(ra, dec, width, height, crval, crpix, order)
+
+
+def through(
+    ra: Floats, dec: Floats, width: int, height: int, crval: tuple[float, float], crpix: tuple[float, float], order: int
+) -> Wcs:
+    """As `approximate`, of a mapping known at the points polynomial.grid(width, height, order): ra, dec (n,) [deg]."""
     degree = max(order, 1)
-    x, y, frame, to_terms = _grid(width, height, degree)
-    ra, dec = function(x, y)
-    return _through(ra, dec, np.ones(x.size), to_terms, frame, crval, crpix, degree)
+    frame, to_terms = _grid(width, height, degree)
+    return _through(ra, dec, np.ones(ra.size), to_terms, frame, crval, crpix, degree)
 
 
 def from_tpv(

@@ -169,15 +169,9 @@ def quality(world, a, solution, scale):
         for c, number in enumerate(obs.ccds):
             chip = world.camera.ccds[int(number)]
             x, y = np.meshgrid(np.linspace(0, chip.width - 1, 3), np.linspace(0, chip.height - 1, 5))
-            ra, dec = frames.to_sky(
-                a["where"],
-                chip,
-                solution.ccd_terms[c],
-                solution.crval[e],
-                solution.coefficients[e],
-                solution.order,
-                x,
-                y,
+            seen = frames.sight(a["where"], chip, solution.ccd_terms[c], solution.order, x.ravel(), y.ravel())
+            ra, dec = (
+                sky.reshape(x.shape) for sky in frames.to_sky(seen, solution.crval[e], solution.coefficients[e])
             )
             wcs.append(sphere.separation(ra, dec, *world.to_sky(int(visit), int(number), x, y)) * 3.6e6)
     return float(np.hypot(*rms) / np.sqrt(2)), float(1000 * mag), float(np.sqrt(np.mean(np.array(wcs) ** 2) / 2))

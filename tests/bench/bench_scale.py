@@ -4,7 +4,9 @@
 
 Stars of one sky (310 per CCD: 1e5 in all, 3e6 detections in 100 visits) are entered as match would leave them; a
 process of its own then reads, solves and writes each set. CPU seconds are of that process and its server process
-together; memory is the process's. Writing is rows and header files (products are not entered in their table).
+together; memory is the process's. Told apart are the rows of stars and detections, and the frames: their WCS, their
+rows and header files (products are not entered in their table). Floors are the server's own COPY of the same rows, out
+of a table that holds the query's answer and into one without indexes, by the same client.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +22,7 @@ from types import SimpleNamespace
 
 import meter
 import numpy as np
+import psycopg
 from sqlalchemy import text
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -27,12 +31,34 @@ from joint_tables import task
 from joint_world import FILTER, build
 
 from hscdb.camera.load import load
-from hscdb.db import migrate
+from hscdb.db import copy, header, migrate
 from hscdb.db.engine import connect, driver
 from hscdb.db.server import Server
-from hscdb.mosaic import models, solve, stage
+from hscdb.mosaic import gather, models, rows, solve, stage
 from hscdb.run.repository import enter_camera
 from hscdb.run.stage import Work
+
+_STEPS = ("read", "solve", "rows", "frames")
+
+
+def floors(connection, run_id, unit, work, given, found, result):
+    """CPU seconds of plain COPY: of the detections out of a table, and of their residuals into one without indexes."""
+    raw, frames = driver(connection), gather.tasks(given.frames)
+    asked = stage.read_observations
+    psycopg.ClientCursor(raw).execute(
+        f"CREATE TABLE plain_seen AS {header.for_psycopg(asked.parsed)}",
+        asked.bind({"run_id": run_id, **unit, "flux": "", **frames}),
+    )
+    raw.execute("CREATE TABLE plain_residual (LIKE star_residual)")
+    begin = meter.spent_s(raw)
+    with raw.cursor() as cursor, cursor.copy("COPY plain_seen TO STDOUT (FORMAT binary)") as out:
+        for _ in out:
+            pass
+    middle = meter.spent_s(raw)
+    key = {"run_id": run_id, "task_id": work.task_id}
+    for part in rows.residuals(key, found.source_id, given.obs, result):
+        copy.write(connection, "plain_residual", part, rows.NO_REASON)
+    return middle - begin, meter.spent_s(raw) - middle
 
 
 @contextmanager
@@ -49,10 +75,11 @@ def solved(dsn, run_id, config):
         unit = {"tract": 0, "filter": FILTER}
         files = SimpleNamespace(writing=lambda dataset, **ids: _writing(Path(folder), count, dataset, **ids))
         work = Work(connection, run_id, task(connection, run_id, "mosaic", **unit), unit, load("hsc"), files, Path())
-        raw, spent, peak = driver(connection), [], []
+        raw, spent, clock, peak = driver(connection), [], [], []
 
         def mark():
             spent.append(meter.spent_s(raw))
+            clock.append(time.perf_counter())
             peak.append(meter.peak_mb())
 
         mark()
@@ -60,14 +87,20 @@ def solved(dsn, run_id, config):
         mark()
         result = solve.solve(work.camera, given, models.settings(config))
         mark()
-        stage.write(work, config, given, found, result)
+        stage.write_rows(work, given, found, result)
         mark()
+        stage.write_frames(work, config, given, result)
+        mark()
+        plain = floors(connection, run_id, unit, work, given, found, result)
         transaction.rollback()
     position, scale = result.position, result.scale
+    cpu, wall = (dict(zip(_STEPS, np.diff(each).round(1).tolist(), strict=True)) for each in (spent, clock))
     return {
         "detections": int(given.obs.x.size), "stars": int(given.obs.stars.size), "unknowns": position.n_parameter,
-        **{f"{name}_cpu_s": round(spent[i + 1] - spent[i], 1) for i, name in enumerate(("read", "solve", "write"))},
-        "read_peak_mb": peak[1], "solve_peak_mb": peak[2], "peak_mb": peak[3],
+        "cpu_s": cpu, "wall_s": wall, "copy_floor_s": [round(one, 1) for one in plain],
+        "read_to_floor": round(cpu["read"] / plain[0], 2), "rows_to_floor": round(cpu["rows"] / plain[1], 2),
+        "read_and_rows_to_solve": round((cpu["read"] + cpu["rows"]) / cpu["solve"], 2),
+        "peak_mb": dict(zip(_STEPS, peak[1:], strict=True)),
         "passes": [position.n_iteration, scale.n_iteration],
         "chi2_per_dof": [round(s.chi2 / s.dof, 4) for s in (position, scale)],
         "reserved_mas": round(result.verdict.position_after, 3), "order": position.notes["order"],
@@ -132,7 +165,7 @@ def main() -> None:
     found = {n: measured(of_visits(world, n), words.dsn, config) for n in words.visits}
     first, last = found[words.visits[0]], found[words.visits[-1]]
     result = {str(n): one for n, one in found.items()} | {
-        "growth_of_solve": round(last["solve_cpu_s"] / first["solve_cpu_s"], 2),
+        "growth_of_solve": round(last["cpu_s"]["solve"] / first["cpu_s"]["solve"], 2),
         "growth_of_detections": round(last["detections"] / first["detections"], 2),
     }
     print(json.dumps(result) if words.json else json.dumps(result, indent=1))

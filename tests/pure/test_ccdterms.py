@@ -42,11 +42,11 @@ def test_an_affine_map_has_a_stretch_and_two_shears() -> None:
     np.testing.assert_allclose(moved, [(1, 0), (0, 1), turned, (1, 0.5), (1, -0.5), (0.5, 1)])
 
 
-def stretched(world: World, seed: int = 5) -> tuple[World, np.ndarray]:
-    """The world seen by CCDs that are stretched and sheared by 1e-4: 0.14 pix at their corners."""
+def stretched(world: World, seed: int = 5, size: float = 0.1) -> tuple[World, np.ndarray]:
+    """The world seen by CCDs that are stretched and sheared by 1e-4 (size 0.1): 0.14 pix at their corners."""
     obs = world.obs
     terms = np.zeros((obs.ccds.size, 6))
-    terms[:, 3:] = np.random.default_rng(seed).normal(0, 0.1, (obs.ccds.size, 3))
+    terms[:, 3:] = np.random.default_rng(seed).normal(0, size, (obs.ccds.size, 3))
     geometry = world.geometry
     moves = np.array([ccdterms.moved(terms[c], *lever) for c, lever in zip(obs.ccd, geometry.lever, strict=True)])
     moved = replace(
@@ -137,3 +137,13 @@ def test_ccds_that_moved_between_epochs_are_told_apart() -> None:
     found = two.ccd_terms[16:, :2] - two.ccd_terms[:16, :2]
     assert np.std(found - shift - (found - shift).mean(axis=0)) < 0.06
     assert CCD_PIX == 1000.0
+
+
+@pytest.mark.parametrize("seed", [0, 4])
+def test_rigid_ccds_that_are_sheared_come_to_rest_all_the_same(seed: int) -> None:
+    """One reference more or less moves all by 10 mas there: the fit must not go on choosing."""
+    world, _ = stretched(build(n_star=2000), seed, 0.3)
+    found = solve(world)
+    assert found.n_iteration < 20
+    assert found.notes["largest_move_mas"] < 0.01
+    assert found.floor_mas > 15.0  # what shears of 3e-4 do is told as noise

@@ -216,3 +216,12 @@ def test_null_in_an_integer_column_is_an_error(connection: Connection) -> None:
         with pytest.raises(SchemaError) as caught:
             call(connection)
         assert caught.value.code == "null_column"
+
+
+def test_an_empty_text_of_bytes_can_stand_for_null(connection):
+    connection.execute(text("CREATE TEMP TABLE told (n bigint, reason text)"))
+    rows = np.array([(1, b"outlier"), (2, b""), (3, b"no")], [("n", "i8"), ("reason", "S7")])
+    copy.write(connection, "told", rows, {"reason": b""})
+    copy.write(connection, "told", rows[1:2])
+    found = connection.execute(text("SELECT n, reason FROM told ORDER BY n, reason")).all()
+    assert [tuple(row) for row in found] == [(1, "outlier"), (2, ""), (2, None), (3, "no")]

@@ -3,6 +3,7 @@
 import numba
 import numpy as np
 
+from hscdb.detect.psf_flux import overlap, weight
 from hscdb.image.resample import HALF, shift_core
 
 N_ITERATION = 12
@@ -37,16 +38,17 @@ def solve3(a, b, out):
 def _covariance(variance, mask, reject, space, sky_variance, photon, flux, ix, iy, half, a, result):
     """Fill result[3:7] with (J^T W J)^-1 (J^T W V W J) (J^T W J)^-1, V from the variance plane; a = (J^T W J)^-1."""
     ny, nx = variance.shape
-    m = 2 * half + 1
+    j0, j1 = overlap(iy, half, ny)
+    i0, i1 = overlap(ix, half, nx)
     vxx = vyy = vxy = vff = 0.0
-    for j in range(m):
+    for j in range(j0, j1):
         jj = iy - half + j
-        for i in range(m):
+        for i in range(i0, i1):
             ii = ix - half + i
-            if jj < 0 or jj >= ny or ii < 0 or ii >= nx or mask[jj, ii] & reject:
+            if mask[jj, ii] & reject:
                 continue
             p = space[0, j, i]
-            w = 1.0 / (sky_variance + photon * max(flux * p, 0.0))
+            w = weight(p, flux, sky_variance, photon)
             gx = flux * space[1, j, i]
             gy = flux * space[2, j, i]
             hf = w * (a[0, 0] * p + a[0, 1] * gx + a[0, 2] * gy)
@@ -67,9 +69,8 @@ def _covariance(variance, mask, reject, space, sky_variance, photon, flux, ix, i
 def fit_star(image, variance, mask, reject, stamp, sky_variance, photon, x, y, half, shift_max, result):
     """Fit flux and position of a star near (x, y) by Gauss-Newton.
 
-    Minimise sum (image - F P(x, y))^2 / (sky_variance + photon F P) over the inner (2 half + 1)^2 pixels. The weights
-    follow the model, not the data: weights from noisy pixels would pull the flux down. Pixels with a bit of `reject`
-    are left out while half of the PSF's square remains.
+    Minimise sum (image - F P(x, y))^2 / (sky_variance + photon F P) over the inner (2 half + 1)^2 pixels, weights as in
+    psf_flux.weight. Pixels with a bit of `reject` are left out while half of the PSF's square remains.
     stamp   : (n, n) PSF here, sum 1.  photon : variance per unit of flux in a pixel (1 for electrons).
     result  : x, y, flux, var x, var y, cov xy, var flux (covariance with the variance plane), steps.
     Returns 0 = good, 1 = did not converge or ran away, 2 = no pixels.
@@ -115,7 +116,7 @@ def fit_star(image, variance, mask, reject, stamp, sky_variance, photon, x, y, h
                     if mask[jj, ii] & reject and not use_all:
                         continue
                     seen += p * p
-                    w = 1.0 / (sky_variance + photon * max(flux * p, 0.0))
+                    w = weight(p, flux, sky_variance, photon)
                     r = image[jj, ii] - flux * p
                     gx = flux * slope_x[j, i]
                     gy = flux * slope_y[j, i]

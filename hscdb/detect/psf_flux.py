@@ -25,6 +25,18 @@ def broader(coefficient: npt.NDArray[np.float64], fwhm: float) -> npt.NDArray[np
     return both[:, first : first + n, first : first + n]
 
 
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def overlap(center, half, n):
+    """First and last + 1 of the 2 half + 1 pixels about `center` that lie in a frame of n, counted from the first."""
+    return max(0, half - center), min(2 * half + 1, n - center + half)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+def weight(p, flux, sky_variance, photon):
+    """Weight of a pixel of the PSF p by the noise of sky and model, not of the data: that would pull the flux down."""
+    return 1.0 / (sky_variance + photon * max(flux * p, 0.0))
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def psf_flux(image, variance, mask, reject, value, sky_variance, photon, ix, iy, result):
     """Flux under the PSF (value, on the frame's pixels): sum(w P d) / sum(w P^2); rejected pixels are left out.
@@ -49,7 +61,7 @@ def psf_flux(image, variance, mask, reject, value, sky_variance, photon, ix, iy,
                 whole += p * p
                 if jj < 0 or jj >= ny or ii < 0 or ii >= nx or (mask[jj, ii] & reject and not use_all):
                     continue
-                w = p / (sky_variance + photon * max(flux * p, 0.0))
+                w = p * weight(p, flux, sky_variance, photon)
                 seen += p * p
                 power += w * p
                 dot += w * image[jj, ii]
@@ -81,15 +93,17 @@ def spread(image, variance, mask, reject, value, wide, sky_variance, photon, flu
     inset = value.shape[0] // 2 - half
     bright = min(max(flux, 0.0), WEIGHT_MAX * sky_variance / max(photon * value[inset + half, inset + half], 1e-30))
     gd = pd = gp = pp = ggv = gpv = ppv = 0.0
-    for j in range(m):
+    j0, j1 = overlap(iy, half, ny)
+    i0, i1 = overlap(ix, half, nx)
+    for j in range(j0, j1):
         jj = iy - half + j
-        for i in range(m):
+        for i in range(i0, i1):
             ii = ix - half + i
-            if jj < 0 or jj >= ny or ii < 0 or ii >= nx or mask[jj, ii] & reject:
+            if mask[jj, ii] & reject:
                 continue
             p = value[inset + j, inset + i]
             g = wide[j, i]
-            w = 1.0 / (sky_variance + photon * max(bright * p, 0.0))
+            w = weight(p, bright, sky_variance, photon)
             d = image[jj, ii]
             v = variance[jj, ii]
             gd += w * g * d

@@ -122,8 +122,11 @@ def perform(repository: Repository, names: list[str], args: argparse.Namespace, 
         plain = [outline(name) for name in names]
         preview.show(repository, plain, None, selection, shown, rerun_word(args, names), words)
         return 0
+    from hscdb.run import fork
     from hscdb.run.config import resolve
 
+    if args.jobs > 1 and args.dask is None and not shown:
+        fork.start(f"hscdb.{name}.stage" for name in names)
     stages = [load(name) for name in names]
     settings = resolve(
         all_configs(), camera=repository.camera.own_settings, repository=repository.settings, files=files, words=spoken,

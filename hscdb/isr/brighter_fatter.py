@@ -2,8 +2,9 @@
 
 Of the charge T that would have been collected, O = T - div(T grad(K * T)) / 2 is found (Coulton et al. 2018, AJ 155,
 258); hscPipe iterates T' = O + div(T grad(K * T)) / 2. Here the flow is counted through the pixels' edges, so that no
-charge is made or lost, it is that of the charge collected (before dark and flat), and only tiles with something bright
-in them are touched: 2000 electrons above the sky the correction is a hundredth of the photon noise.
+charge is made or lost, it is that of the charge collected (before dark and flat), and only what lies around something
+bright is touched: 2000 electrons above the sky the correction is a hundredth of the photon noise. Work goes by tiles;
+in each a box holds what is to be done, and shrinks from round to round.
 """
 
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ from hscdb.image.mask import EDGE
 
 _EDGE = int(EDGE)
 TILE = 64
-_HALO = 2  # pixels around a tile in which K * T is needed, rounded up
 _LEAST_E = 4.0  # a tile whose pixels change by less in a round is done: each round changes a tenth of the one before
+_LITTLE_E = 0.5  # ... and pixels that change by less are left alone in the next one: 1 of 600 is not, after the first
+_LANES = 16  # widths are multiples of it, which is what fills the processors' vectors
 
 Plane = npt.NDArray[np.float32]
+Box = npt.NDArray[np.int64]  # (4,) first and end row, first and end column of the frame; first >= end: empty
+Boxes = npt.NDArray[np.int64]  # (n, n, 4) of all tiles
 
 
 @dataclass(frozen=True)
@@ -50,16 +54,24 @@ def factors(kernel: npt.NDArray[np.float64], part: float = 3e-3) -> tuple[Plane,
 
 
 @njit(cache=True, nogil=True)
-def _bright(image: Plane, level: float, reach: int, tiles: npt.NDArray[np.bool_]) -> int:
-    """Mark the tiles within reach of a pixel above a level; returns how many."""
+def _bright(image: Plane, level: float, reach: int, boxes: Boxes) -> int:
+    """Set the box of each tile (first and end row, first and end column) that holds what lies within reach of a pixel
+    above a level; returns how many tiles have one, the others' boxes are left as they are."""
     ny, nx = image.shape
+    n_tile = 0
     for y in range(ny):
+        row = image[y]
         for x in range(nx):
-            if image[y, x] > level:
-                for v in (max(y - reach, 0), min(y + reach, ny - 1)):
-                    for u in (max(x - reach, 0), min(x + reach, nx - 1)):
-                        tiles[v // TILE, u // TILE] = True
-    return int(tiles.sum())
+            if row[x] > level:
+                below, above = max(y - reach, 0), min(y + reach, ny - 1)
+                left, right = max(x - reach, 0), min(x + reach, nx - 1)
+                for b in range(below // TILE, above // TILE + 1):
+                    for a in range(left // TILE, right // TILE + 1):
+                        box = boxes[b, a]
+                        n_tile += box[0] >= box[1]
+                        box[0], box[1] = min(box[0], max(below, b * TILE)), max(box[1], min(above + 1, (b + 1) * TILE))
+                        box[2], box[3] = min(box[2], max(left, a * TILE)), max(box[3], min(right + 1, (a + 1) * TILE))
+    return n_tile
 
 
 @njit(cache=True, nogil=True)
@@ -126,67 +138,87 @@ def _convolve(charge: Plane, u: Plane, v: Plane, along: Plane, pull: Plane) -> N
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
-def _flow(charge: Plane, pull: Plane, margin: int, y0: int, x0: int, border: int, moved: Plane) -> tuple[float, float]:
-    """Write div(T grad(K * T)) / 2 of a tile to `moved`. Returns the largest change and the sum of |moved|."""
+def _flow(charge: Plane, pull: Plane, margin: int, box: Box, border: int, moved: Plane) -> float:
+    """Write div(T grad(K * T)) / 2 of a box to `moved`, and what of it is not done yet to `box`. The largest change."""
     ny, nx = moved.shape
-    change, total = np.float32(0.0), 0.0
-    quarter = np.float32(0.25)
-    first, end = max(x0, border), min(x0 + TILE, nx - border)
-    n, i = max(end - first, 0), first - x0 + _HALO
-    for y in range(max(y0, border), min(y0 + TILE, ny - border)):
-        j = y - y0 + _HALO
+    most = np.float32(0.0)
+    quarter, little = np.float32(0.25), np.float32(_LITTLE_E)
+    y0, y1, x0, x1 = box[0], box[1], box[2], box[3]
+    first, end = max(x0, border), min(x1, nx - border)
+    n, i = max(end - first, 0), first - x0 + 1
+    change = np.empty(n, np.float32)
+    box[:] = y1, y0, x1, x0
+    for y in range(max(y0, border), min(y1, ny - border)):
+        j = y - y0 + 1
         k = i + margin
         t, west, east = charge[j + margin, k : k + n], charge[j + margin, k - 1 :], charge[j + margin, k + 1 :]
         south, north = charge[j + margin - 1, k : k + n], charge[j + margin + 1, k : k + n]
         p, p_west, p_east = pull[j, i : i + n], pull[j, i - 1 :], pull[j, i + 1 :]
         p_south, p_north = pull[j - 1, i : i + n], pull[j + 1, i : i + n]
         out = moved[y, first : first + n]
-        sum_row = np.float32(0.0)
+        here = np.float32(0.0)
         for x in range(n):
             flow = (t[x] + east[x]) * (p_east[x] - p[x]) - (t[x] + west[x]) * (p[x] - p_west[x])
             flow += (t[x] + north[x]) * (p_north[x] - p[x]) - (t[x] + south[x]) * (p[x] - p_south[x])
-            new = quarter * flow
-            change = max(change, abs(new - out[x]))
-            sum_row += abs(new)
-            out[x] = new
-        total += float(sum_row)
-    return float(change), total
+            change[x] = abs(quarter * flow - out[x])
+            here = max(here, change[x])
+            out[x] = quarter * flow
+        most = max(most, here)
+        if here > little:
+            box[0], box[1] = min(box[0], y), y + 1
+            x = 0
+            while change[x] <= little:
+                x += 1
+            box[2] = min(box[2], first + x)
+            x = n - 1
+            while change[x] <= little:
+                x -= 1
+            box[3] = max(box[3], first + x + 1)
+    box[0], box[1], box[2], box[3] = max(box[0] - 2, y0), min(box[1] + 2, y1), max(box[2] - 2, x0), min(box[3] + 2, x1)
+    return float(most)
 
 
 @njit(cache=True, nogil=True)
 def _correct(
     image: Plane, flat: Plane, has_flat: bool, dark: Plane, dark_s: float, level: float, u: Plane, v: Plane,
-    tiles: npt.NDArray[np.bool_], n_round_max: int, border: int, moved: Plane,
+    boxes: Boxes, n_round_max: int, border: int, moved: Plane,
 ) -> tuple[int, float]:  # fmt: skip
-    """Rounds over the tiles that are open, until none is; then what was moved is added. Rounds, sum of |moved|."""
+    """Rounds over the boxes that are open, until none is; then what was moved is added. Rounds, sum of |moved|."""
     half = u.shape[1] - 1
-    side = TILE + 2 * _HALO
-    charge = np.empty((side + 2 * half, side + 2 * half), np.float32)
-    along = np.empty((side + 2 * half, side), np.float32)
-    pull = np.empty((side, side), np.float32)
-    totals, is_open = np.zeros(tiles.shape), tiles.copy()
+    side = -(-(TILE + 2) // _LANES) * _LANES
+    room_charge = np.empty((side + 2 * half) ** 2, np.float32)
+    room_along = np.empty((side + 2 * half) * side, np.float32)
+    room_pull = np.empty(side * side, np.float32)
+    is_open, left = boxes[:, :, 0] < boxes[:, :, 1], boxes.copy()
     n_round = 0
     while n_round < n_round_max and is_open.any():
         n_round += 1
-        for b in range(tiles.shape[0]):
-            for a in range(tiles.shape[1]):
+        for b in range(boxes.shape[0]):
+            for a in range(boxes.shape[1]):
                 if is_open[b, a]:
-                    y0, x0 = b * TILE, a * TILE
-                    window_y, window_x = y0 - _HALO - half, x0 - _HALO - half
+                    box = left[b, a]
+                    n_row, n_column = box[1] - box[0] + 2, -(-(box[3] - box[2] + 2) // _LANES) * _LANES
+                    wide = n_column + 2 * half
+                    charge = room_charge[: (n_row + 2 * half) * wide].reshape((n_row + 2 * half, wide))
+                    along = room_along[: (n_row + 2 * half) * n_column].reshape((n_row + 2 * half, n_column))
+                    pull = room_pull[: n_row * n_column].reshape((n_row, n_column))
+                    window_y, window_x = box[0] - 1 - half, box[2] - 1 - half
                     _gather(image, flat, has_flat, dark, dark_s, moved, window_y, window_x, level, charge)
                     _convolve(charge, u, v, along, pull)
-                    change, totals[b, a] = _flow(charge, pull, half, y0, x0, border, moved)
-                    is_open[b, a] = change >= _LEAST_E
-    for b in range(tiles.shape[0]):
-        for a in range(tiles.shape[1]):
-            if tiles[b, a]:
-                for y in range(b * TILE, min((b + 1) * TILE, image.shape[0])):
-                    for x in range(a * TILE, min((a + 1) * TILE, image.shape[1])):
-                        if not has_flat:
-                            image[y, x] += moved[y, x]
-                        elif flat[y, x] > 0.0:
-                            image[y, x] += moved[y, x] / flat[y, x]
-    return n_round, totals.sum()
+                    is_open[b, a] = _flow(charge, pull, half, box, border, moved) >= _LEAST_E
+    total = 0.0
+    for b in range(boxes.shape[0]):
+        for a in range(boxes.shape[1]):
+            box = boxes[b, a]
+            for y in range(box[0], box[1]):
+                for x in range(box[2], box[3]):
+                    one = moved[y, x]
+                    total += abs(one)
+                    if not has_flat:
+                        image[y, x] += one
+                    elif flat[y, x] > 0.0:
+                        image[y, x] += one / flat[y, x]
+    return n_round, total
 
 
 def correct(
@@ -212,8 +244,9 @@ def correct(
     """
     u, v = factors(kernel)
     ny, nx = image.shape
-    tiles = np.zeros((-(-ny // TILE), -(-nx // TILE)), np.bool_)
-    n_tile = _bright(image, sky_e + least_e, kernel.shape[0] // 2 + 2, tiles)
+    boxes = np.zeros((-(-ny // TILE), -(-nx // TILE), 4), np.int64)
+    boxes[:, :, ::2] = max(ny, nx)
+    n_tile = _bright(image, sky_e + least_e, kernel.shape[0] // 2 + 2, boxes)
     if border_pix:
         for edge in (np.s_[:border_pix], np.s_[-border_pix:], np.s_[:, :border_pix], np.s_[:, -border_pix:]):
             mask[edge] |= _EDGE
@@ -223,6 +256,6 @@ def correct(
     moved = np.zeros((ny, nx), np.float32)  # pages of tiles that are left alone are never touched
     n_round, moved_e = _correct(
         image, none if flat is None else flat, flat is not None, none if dark is None else dark,
-        0.0 if dark is None else dark_s, sky_e, u, v, tiles, n_round_max, border_pix, moved,
+        0.0 if dark is None else dark_s, sky_e, u, v, boxes, n_round_max, border_pix, moved,
     )  # fmt: skip
     return Found(n_tile, n_round, float(moved_e))

@@ -26,6 +26,7 @@ _RADIUS_PIX = 50
 _SHARE = 0.84  # of the sum of the autocorrelation's profile, as LAST has it
 _N_SIGMA = 10.0  # fainter pixels are no stars
 _SHARP_PIX = 10.0  # no other window is looked at when one is as sharp
+_STRIP = 64  # rows
 _DEEP = 0.8  # two humps are two if the histogram falls below this part of the lower one between them
 
 Floats = npt.NDArray[np.float64]
@@ -129,14 +130,27 @@ def _fixed(raw: npt.NDArray[Any], limits: Limits) -> Check:
     """Pixels of one value beyond what its neighbors in the histogram have: a fault of the converter, not the sky."""
     worst, which = 0.0, limits.fixed_values[0]
     for wanted in limits.fixed_values:
-        here, *near = (np.count_nonzero(raw == wanted + step) for step in (0, -2, -1, 1, 2) if wanted + step >= 0)
-        excess = (here - sum(near) / len(near)) / raw.size
+        before, here, after = _near(raw, int(wanted))
+        excess = (here - (sum(before) + sum(after)) / len(before + after)) / raw.size
         if excess > worst:
             worst, which = float(excess), wanted
     return Check(
         "fixed_value", worst, limits.fixed_fraction_max, worst <= limits.fixed_fraction_max,
         f"{worst:.2%} of the pixels are exactly {which:g} (at most {limits.fixed_fraction_max:.2%})",
     )  # fmt: skip
+
+
+def _near(raw: npt.NDArray[Any], wanted: int) -> tuple[list[int], int, list[int]]:
+    """How many pixels have a whole number, and those of up to two before and after it that are not negative."""
+    unsigned = raw.view(f"u{raw.dtype.itemsize}")
+    limits = np.iinfo(raw.dtype)
+    first = np.array((wanted - 2) % (int(limits.max) - int(limits.min) + 1), unsigned.dtype)
+    count = np.zeros(5, np.int64)
+    for y in range(0, len(raw), _STRIP):  # differences modulo the largest number; a strip at a time stays in the cache
+        step = unsigned[y : y + _STRIP] - first
+        count += np.bincount(step[step < 5], minlength=5)
+    known = [int(n) if limits.min <= wanted + i - 2 <= limits.max else 0 for i, n in enumerate(count)]
+    return known[max(2 - wanted, 0) : 2], known[2], known[3:]
 
 
 def humps(adu: Floats, limits: Limits) -> float:
@@ -221,14 +235,12 @@ def _tile_width(tile: npt.NDArray[np.float32]) -> float:
     stars[~np.isfinite(stars)] = 0.0
     if not stars.any():
         return math.nan
-    from scipy import fft  # a tenth of a second to import
-
     n_y, n_x = stars.shape
-    power = np.abs(fft.rfft2(stars)) ** 2
+    power = np.abs(np.fft.rfft2(stars)) ** 2
     power[0, 0] = 0.0  # what stars have in common with strangers anywhere; LAST leaves it in, its fields being sparse
     reach = min(_RADIUS_PIX, min(n_y, n_x) // 2 - 1)
     offset = np.r_[0 : reach + 1, -reach:0]
-    near = fft.irfft2(power, s=stars.shape)[np.ix_(offset, offset)]
+    near = np.fft.irfft2(power, s=stars.shape)[np.ix_(offset, offset)]
     radius = np.round(np.hypot(offset[:, None], offset)).astype(np.int64)
     total = np.bincount(radius.ravel(), near.ravel().astype(np.float64))[1 : reach + 1]
     profile = np.maximum(total / np.bincount(radius.ravel())[1 : reach + 1], 0.0)

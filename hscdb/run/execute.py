@@ -153,7 +153,8 @@ class Command:
         for stage in group:
             outcome.reports.append(self._report(stage, found, before[stage.name]))
         if left:
-            tables.analyze(engine, dict.fromkeys([*(t for stage in group for t in stage.writes), "task", "product"]))
+            filled = dict.fromkeys([*(table for stage in group for table in stage.writes), "task", "product"])
+            tables.analyze(engine, filled, run_id)
 
     def _why(self, group: list[Stage]) -> str:
         """What stages of tracts and solved frames build on, for those who find nothing."""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.context import ForkServerProcess
 from typing import Any, cast
 
 from hscdb.db.engine import connect, transaction
 from hscdb.db.queries import query
 from hscdb.errors import ConfigError
-from hscdb.run import log
+from hscdb.run import fork, log
 from hscdb.run.log import logger
 from hscdb.run.plan import Event, Plan
 from hscdb.run.stage import all_registered
@@ -82,7 +81,8 @@ class Processes:
 
     def __init__(self, plan: Plan, jobs: int, tell: Tell) -> None:
         self.plan, self.jobs, self.tell = plan, jobs, tell
-        self.context = _context()
+        # What the stages import is imported once, by the process that the workers are forked from.
+        self.context = fork.context(sorted({stage.run.__module__ for stage in all_registered()}))
         self.alive: dict[Connection, ForkServerProcess] = {}
         self.at: dict[int, Event] = {}  # process -> the task it has begun
         self.killed: dict[str, int] = {}  # data id -> workers killed at it
@@ -176,15 +176,6 @@ class Processes:
             if process.is_alive():
                 process.kill()
                 process.join()
-
-
-def _context() -> ForkServerContext:
-    limit_threads()
-    context = multiprocessing.get_context("forkserver")
-    # What the stages import is imported once, by the process that the workers are forked from.
-    modules = sorted({stage.run.__module__ for stage in all_registered()})
-    context.set_forkserver_preload(["hscdb.run.pool", *modules])
-    return context
 
 
 def run_dask(plan: Plan, address: str, jobs: int | None, tell: Tell) -> bool:

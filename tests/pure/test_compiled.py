@@ -1,4 +1,4 @@
-"""Kept machine code goes when a kernel's file, whichever, has changed; and only then."""
+"""Kept machine code goes when a kernel's file, whichever, has changed, and only then; it is loaded ahead."""
 
 import subprocess
 import sys
@@ -58,3 +58,34 @@ def test_what_has_no_kernels_may_change(package: Path):
     (package / "inner.py").write_text(INNER.format(100))
     assert forget_outdated(str(package)) == 1
     assert not kept.exists()
+
+
+def test_what_was_kept_is_loaded_before_its_first_call_and_nothing_is_compiled_for_it(package: Path):
+    code = (
+        "import sys; from hscdb.run.kernels import load_kept; import made.outer, made.inner;"
+        "print(load_kept('made.'), made.outer.outer.signatures, sum(made.outer.outer.stats.cache_misses.values()));"
+        "{}"
+    )
+
+    def asked(then: str) -> str:
+        told = subprocess.run(
+            [sys.executable, "-c", code.format(then)], cwd=package.parent, capture_output=True, text=True, check=True
+        )
+        return told.stdout.strip()
+
+    assert asked("made.outer.outer(1); made.outer.outer(1.5)") == "0 [] 0"
+    found = asked("")
+    assert found.startswith("4 ")  # both kernels, for whole numbers and others
+    assert "int64" in found
+    assert "float64" in found
+    assert found.endswith(" 0")
+
+
+def test_the_process_that_workers_are_forked_from_has_what_frames_need():
+    """Else every worker imports for itself what a stage imports when it comes to it."""
+    code = (
+        "import sys, hscdb.detect.stage, hscdb.calibrate.stage, hscdb.run.ready;"
+        "print('scipy.spatial' in sys.modules, 'astropy.table' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["True", "True"]

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.interpolate import Akima1DInterpolator
 
 from hscdb.camera.load import load
 from hscdb.camera.model import Amplifier, Box, Camera, Ccd
@@ -152,6 +153,22 @@ def test_overscan_ignores_stray_pixels_and_follows_a_drift() -> None:
     assert not found.is_blind.any()
 
 
+@pytest.mark.parametrize("step", [0.0, 1e-3, 1.0])
+@pytest.mark.parametrize("n_bin", [3, 30])
+def test_the_level_is_akimas_spline_straight_on_at_the_ends(n_bin: int, step: float) -> None:
+    means = np.cumsum(np.random.default_rng(n_bin).normal(0.0, step, 40 * n_bin)) + 1000.0
+    means[: 7 * n_bin] = np.nan
+    rows, good = np.arange(means.size), np.isfinite(means)
+    bins = [ok for ok in np.split(np.where(good, rows, -1), n_bin) if (ok >= 0).any()]
+    x, y = (np.array([of[ok[ok >= 0]].mean() for ok in bins]) for of in (rows, means))
+    if len(x) < 3:
+        expected = np.full(means.size, means[good].mean())
+    else:
+        spline, inside = Akima1DInterpolator(x, y), np.clip(rows, x[0], x[-1])
+        expected = spline(inside) + spline(inside, 1) * (rows - inside)
+    np.testing.assert_allclose(overscan.smooth(means, n_bin), expected, rtol=0, atol=1e-8)
+
+
 def test_rows_without_overscan_at_the_ends_are_suspect() -> None:
     made = camera()
     raw = expose(made, scene(), np.full(NY, 1000.0), np.zeros((NY, N_AMP * WIDTH))).astype(np.float32)
@@ -220,7 +237,7 @@ def test_bright_pixels_mark_their_mirror_images() -> None:
 def test_what_is_no_number_in_a_source_casts_no_ghost() -> None:
     row, bits = np.full(N_AMP * WIDTH, 10, np.float32), np.zeros(N_AMP * WIDTH, np.int32)
     row[5] = np.nan
-    held, x0 = np.empty((N_AMP, WIDTH), np.float32), np.arange(N_AMP) * WIDTH
+    held, x0 = np.empty((2, N_AMP, WIDTH), np.float32), np.arange(N_AMP) * WIDTH
     crosstalk.undo_row(row, bits, x0, np.array([False, True] * 2), MATRIX, 10.0, 45000.0, held)
     assert np.isnan(row[5])
     assert np.isfinite(np.delete(row, 5)).all()

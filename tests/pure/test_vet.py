@@ -107,6 +107,20 @@ def test_a_value_that_is_there_too_often_is_refused() -> None:
     assert failed(frame().astype(np.float32) * 0, fixed_values=(0.0,))[0][0] == "empty"  # floats: detrended elsewhere
 
 
+@pytest.mark.parametrize("kind", ["u1", "u2", "i2", "i4"])
+@pytest.mark.parametrize("wanted", [0, 1, 255, 32767, 32768, 65535])
+def test_a_value_and_its_neighbors_are_counted_at_the_ends_of_the_numbers_too(kind: str, wanted: int) -> None:
+    limits = np.iinfo(kind)
+    around = [one for one in range(wanted - 3, wanted + 4) if limits.min <= one <= limits.max]
+    ends = [limits.min, limits.min + 1, limits.max - 1, limits.max]
+    raw = np.random.default_rng(3).choice(np.array(around + ends, kind), (150, 31))
+    before, here, after = (
+        [int(np.count_nonzero(raw == one)) for one in some]
+        for some in (range(max(wanted - 2, 0), wanted), [wanted], (wanted + 1, wanted + 2))
+    )
+    assert vet._near(raw, wanted) == (before, *here, after)
+
+
 @pytest.mark.parametrize(("apart", "is_bad"), [(0, False), (20, False), (70, True), (150, True), (400, False)])
 def test_two_humps_are_electronic_noise(apart: int, is_bad: bool) -> None:
     raw = frame(n_star=20)

@@ -30,27 +30,30 @@ def undo_row(
     x0          : (n_amp,) first columns; is_mirrored: (n_amp,) read out from the right.
     matrix      : (n_amp, n_amp) [struck, source]; background [adu] of the CCD.
     threshold   : pixels this far above the background mark their targets CROSSTALK.
-    held        : (n_amp, width of an amplifier) room for the sources in order of readout.
+    held        : (2, n_amp, width of an amplifier) room for the sources in order of readout and against it.
     """
-    n_amp, width = held.shape
+    _, n_amp, width = held.shape
     n_bright = 0
-    for a in range(n_amp):
+    middle = np.float32(background)
+    for a in range(n_amp):  # short loops over slices: each is vectorized, which indices that count down are not
+        part, ahead, back = row[x0[a] : x0[a] + width], held[0, a], held[1, a]
         for x in range(width):
-            one = row[x0[a] + (width - 1 - x if is_mirrored[a] else x)] - background
-            held[a, x] = one if one == one else 0.0  # what is no number gives no ghost
-            n_bright += one > threshold
+            one = part[x] - middle
+            ahead[x] = one if one == one else np.float32(0.0)  # what is no number gives no ghost
+            n_bright += ahead[x] > threshold
+        back[:] = ahead[::-1]
+        if is_mirrored[a]:
+            for x in range(width):
+                ahead[x], back[x] = back[x], ahead[x]
     for a in range(n_amp):
+        part, word = row[x0[a] : x0[a] + width], bits[x0[a] : x0[a] + width]
         for b in range(n_amp):
             c = np.float32(matrix[a, b])
             if c == 0.0:
                 continue
-            if is_mirrored[a]:
-                for x in range(width):
-                    row[x0[a] + x] -= c * held[b, width - 1 - x]
-            else:
-                for x in range(width):
-                    row[x0[a] + x] -= c * held[b, x]
+            source = held[1, b] if is_mirrored[a] else held[0, b]
+            for x in range(width):
+                part[x] -= c * source[x]
             if n_bright:
                 for x in range(width):
-                    if held[b, x] > threshold:
-                        bits[x0[a] + (width - 1 - x if is_mirrored[a] else x)] |= _CROSSTALK
+                    word[x] |= _CROSSTALK if source[x] > threshold else 0

@@ -83,12 +83,33 @@ def smooth(means: npt.NDArray[np.float64], n_bin: int) -> npt.NDArray[np.float64
         return np.full(ny, means[good].mean() if good.any() else math.nan)
     y_bin = np.add.reduceat(np.where(good, rows, 0.0), edge[:-1])[filled] / count[filled]
     mean_bin = np.add.reduceat(np.where(good, means, 0.0), edge[:-1])[filled] / count[filled]
-    from scipy.interpolate import Akima1DInterpolator  # half a second to import; commands that read no frame do without
-
-    spline = Akima1DInterpolator(y_bin, mean_bin)
     inside = np.clip(rows, y_bin[0], y_bin[-1])
-    level: npt.NDArray[np.float64] = spline(inside) + spline(inside, 1) * (rows - inside)
-    return level
+    at = np.clip(np.searchsorted(y_bin, inside, side="right") - 1, 0, y_bin.size - 2)
+    step, slope = np.diff(y_bin)[at], _slopes(y_bin, mean_bin)
+    u = (inside - y_bin[at]) / step
+    before, after = slope[at] * step, slope[at + 1] * step
+    rise = mean_bin[at + 1] - mean_bin[at]
+    level = mean_bin[at] + u * (before + u * (3.0 * rise - 2.0 * before - after + u * (before + after - 2.0 * rise)))
+    beyond: npt.NDArray[np.float64] = np.where(rows < inside, slope[0], slope[-1]) * (rows - inside)
+    return level + beyond
+
+
+def _slopes(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Slopes of Akima's spline (1970, J. ACM 17, 589) at its three or more points; scipy's takes 0.5 s to import.
+
+    At each point the mean of the slopes to both sides, each weighted with how little those on the other side differ.
+    """
+    inner = np.diff(y) / np.diff(x)
+    first, last = 2.0 * inner[0] - inner[1], 2.0 * inner[-1] - inner[-2]
+    m = np.r_[2.0 * first - inner[0], first, inner, last, 2.0 * last - inner[-1]]
+    turn = np.abs(np.diff(m))
+    left, right = turn[2:], turn[:-2]
+    is_even = left + right <= 1e-9 * (left + right).max()  # no side is straighter: the plain mean
+    total = np.where(is_even, 1.0, left + right)
+    slopes: npt.NDArray[np.float64] = np.where(
+        is_even, 0.5 * (m[1:-2] + m[2:-1]), (left * m[1:-2] + right * m[2:-1]) / total
+    )
+    return slopes
 
 
 def measure(

@@ -81,7 +81,7 @@ def to_electrons(
     ny = image.shape[0]
     n_amp = boxes.shape[0]
     width = boxes[0, 1] - boxes[0, 0]
-    held = np.empty((n_amp, width), np.float32)
+    held = np.empty((2, n_amp, width), np.float32)
     explained = _BAD | _SAT | _NO_DATA
     seconds = np.float32(dark_s)
     for y in range(ny):

@@ -1,0 +1,68 @@
+"""The planner's statistics after a command: of the run that was filled, fine where it searches, of the whole, too."""
+
+import pytest
+from sqlalchemy import Engine, text
+
+from hscdb.db import partition, tables
+from hscdb.db.engine import connect
+from hscdb.errors import SchemaError
+
+N = 3000
+_ROWS = """
+INSERT INTO source (run_id, task_id, visit, ccd, source_id, n_child, x_pix, y_pix, psf_flux_e, n_pixel)
+SELECT :run_id, 1, 1000, i % 5, :run_id * 100000 + i, 0, i, i, sqrt(i), 9 FROM generate_series(1, :n) AS i
+"""
+
+
+@pytest.fixture
+def engine(fresh_dsn: str) -> Engine:
+    """A database with rows of runs 7 and 8."""
+    made = connect(fresh_dsn, pool=False)
+    for run_id in (7, 8):
+        partition.ensure(made, run_id, [1000])
+        with made.begin() as connection:
+            connection.execute(text(_ROWS), {"run_id": run_id, "n": N})
+    return made
+
+
+def _known(engine: Engine) -> dict[str, float]:
+    """Rows that the planner expects in the partitions of source; 0, as at their making: it has not looked."""
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT relname, reltuples FROM pg_class WHERE relname ~ '^source_r[78]_v'"))
+        return {name.partition("_v")[0]: float(n) for name, n in rows}
+
+
+def _bins(engine: Engine, table: str) -> dict[str, int]:
+    """Bounds of the histogram of each column that has one."""
+    bounds = "cardinality(CAST(CAST(histogram_bounds AS text) AS text[]))"
+    ask = f"SELECT attname, {bounds} FROM pg_stats WHERE tablename = :t AND histogram_bounds IS NOT NULL"
+    with engine.connect() as connection:
+        return {name: n for name, n in connection.execute(text(ask), {"t": table})}
+
+
+def test_only_the_partitions_of_the_run_are_read(engine: Engine) -> None:
+    tables.analyze(engine, ["source", "task"], 7)
+    with engine.connect() as connection:
+        version = int(connection.execute(text("SHOW server_version_num")).scalar_one())
+    assert _known(engine) == {"source_r7": N, "source_r8": 0 if version >= 180000 else N}
+
+
+def test_the_whole_is_known_and_finer_where_the_planner_searches(engine: Engine) -> None:
+    tables.analyze(engine, ["source"], 7)
+    for table in ("source", "source_r7_v960"):
+        bins = _bins(engine, table)
+        assert bins["source_id"] == 101
+        assert bins["psf_flux_e"] == 11
+    with engine.connect() as connection:
+        ask = "SELECT n_distinct FROM pg_stats WHERE tablename = 'source' AND attname = 'run_id'"
+        assert connection.execute(text(ask)).scalar_one() == 2
+
+
+def test_without_a_run_everything_is_read(engine: Engine) -> None:
+    tables.analyze(engine, ["source"])
+    assert _known(engine) == {"source_r7": N, "source_r8": N}
+
+
+def test_a_table_that_is_not_there_is_told(engine: Engine) -> None:
+    with pytest.raises(SchemaError, match="no_such_table"):
+        tables.analyze(engine, ["no_such_table"], 7)

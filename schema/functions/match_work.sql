@@ -78,6 +78,8 @@ BEGIN
     ) ON COMMIT DROP;
     -- Hashes and sorts of 1e6 short rows stay in memory.
     PERFORM set_config('work_mem', '128MB', true);
+    -- Neighbors are joined by cells, which are hashed: a merge join would sort both sides by them.
+    PERFORM set_config('enable_mergejoin', 'off', true);
 END
 $$;
 COMMENT ON FUNCTION match_work() IS 'Make the temporary tables of the match stage';

@@ -17,7 +17,7 @@ WITH seen AS MATERIALIZED (
        AND p.visit = ANY (CAST(:visits AS bigint[]))
 )
 INSERT INTO match_observation (number, source_id, visit, ccd, epoch, x, y, z, flux_njy, snr, obs_mjd, cell)
-SELECT row_number() OVER (ORDER BY k.source_id),
+SELECT k.number,
        k.source_id,
        k.visit,
        k.ccd,
@@ -39,7 +39,10 @@ SELECT row_number() OVER (ORDER BY k.source_id),
                cos(radians(p.dec)) * sin(radians(p.ra)) AS y,
                sin(radians(p.dec)) AS z,
                row_number() OVER (PARTITION BY p.visit, p.ccd, floor(s.x_pix / :cell_pix), floor(s.y_pix / :cell_pix)
-                                      ORDER BY p.flux_njy DESC NULLS LAST, p.source_id) AS place
+                                      ORDER BY p.flux_njy DESC NULLS LAST, p.source_id) AS place,
+               -- by the same order, so that one sort does for both
+               row_number() OVER (ORDER BY p.visit, p.ccd, floor(s.x_pix / :cell_pix), floor(s.y_pix / :cell_pix),
+                                           p.flux_njy DESC NULLS LAST, p.source_id) AS number
           FROM seen AS p
           JOIN source AS s
             -- the whole key, so that the worst plan is one look into the index per row; with ccd, because a hash of

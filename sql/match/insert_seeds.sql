@@ -4,7 +4,7 @@
 -- returns: count
 -- needs:   match/replace_work
 WITH free AS MATERIALIZED (
-    SELECT o.*, match_cell(o.x, o.y, o.z, CAST(:fine_side AS double precision)) AS fine
+    SELECT o.number, o.epoch, o.x, o.y, o.z, o.cell, o.snr, match_cell(o.x, o.y, o.z, CAST(:fine_side AS double precision)) AS fine
       FROM match_observation AS o
      WHERE NOT EXISTS (SELECT 1 FROM match_link AS l WHERE l.number = o.number AND l.pass < CAST(:pass AS integer))
 ), counted AS MATERIALIZED (

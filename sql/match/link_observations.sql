@@ -13,22 +13,19 @@ WITH corner AS MATERIALIZED (
        AND (o.i = 0 OR floor((c.x + :chord + 1) / :side) > floor((c.x - :chord + 1) / :side))
        AND (o.j = 0 OR floor((c.y + :chord + 1) / :side) > floor((c.y - :chord + 1) / :side))
        AND (o.k = 0 OR floor((c.z + :chord + 1) / :side) > floor((c.z - :chord + 1) / :side))
-), free AS MATERIALIZED (
-    SELECT o.number, o.epoch, o.x, o.y, o.z, o.cell
-      FROM match_observation AS o
-     WHERE NOT EXISTS (SELECT 1
-                         FROM match_link AS l
-                        WHERE l.number = o.number
-                          AND l.pass >= CAST(:taken_from AS integer)
-                          AND l.pass < CAST(:pass AS integer))
 ), nearest AS MATERIALIZED (
     -- each detection's own nearest center first: then few rows are left to choose from per center and epoch
     SELECT DISTINCT ON (f.number)
            f.number, f.epoch, c.star, n.chord2
       FROM corner AS c
-      JOIN free AS f ON f.cell = c.cell
+      JOIN match_observation AS f ON f.cell = c.cell
      CROSS JOIN LATERAL (SELECT (f.x - c.x) * (f.x - c.x) + (f.y - c.y) * (f.y - c.y) + (f.z - c.z) * (f.z - c.z) AS chord2) AS n
      WHERE n.chord2 <= :chord * CAST(:chord AS double precision)
+       AND NOT EXISTS (SELECT 1
+                         FROM match_link AS l
+                        WHERE l.number = f.number
+                          AND l.pass >= CAST(:taken_from AS integer)
+                          AND l.pass < CAST(:pass AS integer))
      ORDER BY f.number, n.chord2, c.star
 )
 INSERT INTO match_link (pass, star, epoch, number, chord2)

@@ -60,6 +60,16 @@ def timed(dsn: str, what: str, statement: str, *, workers: int = 2, before: str 
     return int(count)
 
 
+def pairs(dsn: str, statement: str) -> np.ndarray:
+    """The pairs (left, right) that a statement gives, as sorted numbers left * 2^32 + right."""
+    record = [("n", ">i2"), ("l1", ">i4"), ("left", ">i8"), ("l2", ">i4"), ("right", ">i8")]
+    with psycopg.connect(dsn, autocommit=True) as raw:
+        raw.execute("SET jit = off")
+        with raw.cursor().copy(f"COPY ({statement}) TO STDOUT (FORMAT binary)".encode()) as stream:
+            rows = np.frombuffer(b"".join(stream)[19:-2], record)
+    return np.sort((rows["left"].astype(np.int64) << 32) + rows["right"].astype(np.int64))
+
+
 def match(dsn: str, has_q3c: bool, given: argparse.Namespace) -> None:
     """1e6 x 1e6 at 1 arcsec, all sky, half of them 0.2 arcsec apart."""
     probe, sky = bench_sky.places(given.n_source)
@@ -71,6 +81,7 @@ def match(dsn: str, has_q3c: bool, given: argparse.Namespace) -> None:
         raw.execute("CREATE INDEX IF NOT EXISTS probe_sky ON sky (sky_zone(dec), ra)")
         raw.execute("VACUUM ANALYZE probe, sky")
     counts = {timed(ours, "xmatch, all", "SELECT count(*) FROM xmatch('probe', 'sky', 1.0)")}
+    found = {"xmatch": pairs(ours, "SELECT left_id, right_id FROM xmatch('probe', 'sky', 1.0)")}
     for mode in ("best", "mutual"):
         timed(ours, f"xmatch, {mode}", f"SELECT count(*) FROM xmatch('probe', 'sky', 1.0, '{mode}')")
     copies = "CREATE TEMP TABLE p AS SELECT * FROM probe; CREATE TEMP TABLE s AS SELECT * FROM sky"
@@ -85,17 +96,29 @@ def match(dsn: str, has_q3c: bool, given: argparse.Namespace) -> None:
     if has_q3c:
         bench_sky.fill(dsn, "theirs", (probe, sky), "q3c_ang2ipix(ra, dec)", is_ours=False)
         theirs = make_conninfo(dsn, dbname="theirs")
-        counts.add(timed(theirs, "Q3C's q3c_join, the extension", "SELECT count(*) FROM probe AS a JOIN sky AS b"
-                         " ON q3c_join(a.ra, a.dec, b.ra, b.dec, 1.0 / 3600)"))  # fmt: skip
+        joined = "FROM probe AS a JOIN sky AS b ON q3c_join(a.ra, a.dec, b.ra, b.dec, 1.0 / 3600)"
+        with psycopg.connect(theirs, autocommit=True) as raw:
+            print("Q3C:", raw.execute("SELECT q3c_version()").fetchall()[0][0])
+            for name in ("probe", "sky"):
+                raw.execute(f"ALTER TABLE {name} ADD id bigint GENERATED ALWAYS AS IDENTITY".encode())
+            raw.execute("VACUUM ANALYZE probe, sky")
+        counts.add(timed(theirs, "Q3C's q3c_join, the extension", f"SELECT count(*) {joined}"))
+        found["Q3C"] = pairs(theirs, f"SELECT a.id, b.id {joined}")
     timed(ours, "floor: hash join by an integer", "SELECT count(*) FROM probe AS a JOIN sky AS b USING (id)")
     wall, cpu = time.perf_counter(), time.process_time()
     a, b = (sphere.unit_vector(t["ra"], t["dec"]) for t in (probe, sky))
     chord = 2.0 * np.sin(np.radians(1.0 / 3600.0) / 2.0)
-    found = int(cKDTree(b).query_ball_point(a, chord, return_length=True).sum())
+    tree = cKDTree(b)
+    n_found = tree.query_ball_point(a, chord, return_length=True)
     costs["k-d tree of arrays in memory"] = time.process_time() - cpu
-    tell("k-d tree of arrays in memory", time.perf_counter() - wall, time.process_time() - cpu, found)
-    counts.add(found)
+    tell("k-d tree of arrays in memory", time.perf_counter() - wall, time.process_time() - cpu, int(n_found.sum()))
+    counts.add(int(n_found.sum()))
+    some = np.flatnonzero(n_found)  # the lists are asked for only where there are any: they are objects
+    right = np.concatenate([np.sort(each) for each in tree.query_ball_point(a[some], chord)])
+    found["k-d tree"] = np.sort((np.repeat(some + 1, n_found[some]) << 32) + right + 1)
     print("all counts agree" if len(counts) == 1 else f"COUNTS DIFFER: {counts}")
+    for name, each in found.items():
+        print(f"pairs of {name}: {'the same' if np.array_equal(each, found['xmatch']) else 'OTHERS'}, one by one")
     for peer in ("Q3C's q3c_join, the extension", "k-d tree of arrays in memory", "floor: hash join by an integer"):
         if peer in costs:
             print(f"CPU of xmatch over that of {peer}: {costs['xmatch, all'] / costs[peer]:.2f}")
@@ -198,6 +221,13 @@ def dense(dsn: str, has_q3c: bool, given: argparse.Namespace) -> None:
         counts.add(timed(theirs, "Q3C's q3c_join, the extension", "SELECT count(*) FROM one AS a JOIN ten AS b"
                          " ON q3c_join(a.ra, a.dec, b.ra, b.dec, 1.0 / 3600)"))  # fmt: skip
         print("all counts agree" if len(counts) == 1 else f"COUNTS DIFFER: {counts}")
+    for peer in (
+        "Q3C's q3c_join, the extension",
+        "floor: hash join by an integer, counted",
+        "floor: the same, returned by a function",
+    ):
+        if peer in costs:
+            print(f"CPU of xmatch over that of {peer}: {costs['xmatch, all'] / costs[peer]:.2f}")
     timed(ours, "xmatch, list of 10 000 without index", "SELECT count(*) FROM xmatch('list', 'ten', 1.0)")
     timed(ours, "the same, arguments the other way round", "SELECT count(*) FROM xmatch('ten', 'list', 1.0)")
     timed(

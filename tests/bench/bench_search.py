@@ -195,7 +195,7 @@ def lightcurve(dsn: str, given: argparse.Namespace) -> None:
         if not is_full:
             return
         if raw.execute("SELECT reltuples < 0 FROM pg_class WHERE relname = 'star_member'").fetchone() == (True,):
-            raw.execute("VACUUM ANALYZE star, star_member, source_sky, visit, task")
+            raw.execute("ANALYZE star, star_member, source_sky, visit, task")
         sizes = ", ".join(
             f"{name} {raw.execute(_SIZE, [name]).fetchone()[0] / 1e9:.1f} GB" for name in ("source_sky", "star_member")
         )

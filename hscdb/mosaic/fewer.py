@@ -1,5 +1,6 @@
 """Parts of what a fit of positions is given: some stars, some visits. Orders are tried on them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +12,11 @@ _OF_DETECTIONS = ("visit", "ccd", "x", "y", "covariance", "ra", "dec", "mag", "m
 
 @dataclass(frozen=True)
 class Sky:
-    """What the fits of positions are given beside observations and references."""
+    """What the fits of positions are given beside observations and references.
+
+    again : again(about, ccd_terms), the places with the distortion expanded about moved CCDs, None where it is good
+            enough about `about`. None: it always is.
+    """
 
     places: Geometry
     crval: Floats
@@ -20,12 +25,13 @@ class Sky:
     anchors: Anchors
     has_distortion: bool
     place_err: Floats
+    again: Callable[[Floats, Floats], Geometry | None] | None = None
 
     def of(self, k: Bools) -> "Sky":
         """Of the observations k (n_obs,) alone."""
         g = self.places
         some = {name: getattr(g, name)[k] for name in ("u", "v", "field_x", "field_y", "jacobian", "lever")}
-        return replace(self, places=replace(g, **some), place_err=self.place_err[k])
+        return replace(self, places=replace(g, **some), place_err=self.place_err[k], again=None)
 
 
 def thinned(

@@ -13,7 +13,8 @@ from hscdb.mosaic.model import Astrometry, Floats, Flux, Geometry, Ints, Observa
 from hscdb.sky import polynomial, sphere
 from hscdb.sky.wcs import Wcs, through
 
-_SIP_ORDER = 5  # leaves < 0.01 mas of a 9th-order field over one HSC CCD; checked in tests
+_SIP_ORDERS = (5, 7, 9)  # 5 leaves 0.1 mas of HSC's 9th-order field over a CCD at its edge, 7 nothing
+_SIP_MAS = 0.002  # that a WCS may be off the model
 _STEP_PIX = 10.0
 # Of the turbulence's polynomial over a CCD: reserved stars of simulated visits are 1 % worse with 5, the same with 9.
 TURBULENCE_ORDER = 7
@@ -54,17 +55,30 @@ def to_sky(
     return sphere.deproject(xi, eta, float(crval[0]), float(crval[1]))
 
 
-def sip_order(solution: Astrometry) -> int:
-    """Order of the frames' SIP polynomials."""
-    return _SIP_ORDER if solution.turbulence is None else max(_SIP_ORDER, TURBULENCE_ORDER)
-
-
-def wcs(solution: Astrometry, visit: int, ccd: Ccd, seen: Sight, field: tuple[Floats, Floats] | None) -> Wcs:
+def wcs(
+    solution: Astrometry, visit: int, ccd: Ccd, seen: Sight, field: tuple[Floats, Floats] | None, order: int
+) -> Wcs:
     """TAN-SIP of one frame; visit is an index into the solution, seen the CCD's points of polynomial.grid."""
     ra, dec = to_sky(seen, solution.crval[visit], solution.coefficients[visit], field)
     middle = ra.size // 2, (ccd.width - 1) / 2.0, (ccd.height - 1) / 2.0
     crval = float(ra[middle[0]]), float(dec[middle[0]])
-    return through(ra, dec, ccd.width, ccd.height, crval, middle[1:], sip_order(solution))
+    return through(ra, dec, ccd.width, ccd.height, crval, middle[1:], order)
+
+
+def _points(where: Plane, solution: Astrometry, visit: int, c: int, ccd: Ccd) -> tuple[Sight, int]:
+    """Points of a CCD (index c) through which its frames' SIP polynomials go, and their order: the least that is within
+    _SIP_MAS of the model in one of its visits, for it is the optics that ask for it.
+    """
+    field = turbulence(solution, visit, c)
+    x, y = (a.ravel() for a in np.meshgrid(*(np.linspace(0.0, n - 1.0, 4) for n in (ccd.width, ccd.height))))
+    known = solution.ccd_terms[c], solution.order
+    exact = to_sky(sight(where, ccd, *known, x, y), solution.crval[visit], solution.coefficients[visit], field)
+    for order in (each for each in _SIP_ORDERS if field is None or each >= TURBULENCE_ORDER):
+        seen = sight(where, ccd, *known, *polynomial.grid(ccd.width, ccd.height, order))
+        found = wcs(solution, visit, ccd, seen, field, order)
+        if sphere.separation(*found.pixel_to_sky(x, y), *exact).max() * 3.6e6 <= _SIP_MAS:
+            break
+    return seen, order
 
 
 def area_at_axis(where: Plane, solution: Astrometry, visit: int) -> float:
@@ -192,14 +206,13 @@ def solved(
     """The solution of each frame of `rows` (visit, ccd, pointing), in their order."""
     out: list[Solved] = []
     mine, none = by_frame(obs), np.zeros(0, np.int64)
-    sights: dict[int, Sight] = {}
+    sights: dict[int, tuple[Sight, int]] = {}
     for row in rows:
         e = int(np.searchsorted(obs.visits, row["visit"]))
         c = obs.ccd_of(e, int(row["ccd"]))
         ccd = where.camera.ccds[int(row["ccd"])]
         if c not in sights:
-            points = polynomial.grid(ccd.width, ccd.height, sip_order(position))
-            sights[c] = sight(where, ccd, position.ccd_terms[c], position.order, *points)
+            sights[c] = _points(where, position, e, c, ccd)
         seen = mine.get((e, c), none)
         k, kf = seen[position.is_used[seen]], seen[flux.is_used[seen]]
         zero, err = flux.scale(e, c)
@@ -208,7 +221,7 @@ def solved(
                 visit=int(row["visit"]), ccd=ccd, pointing=int(row["pointing"]),
                 status="solved" if k.size >= n_solved else "extrapolated",
                 flux_status="solved" if kf.size >= n_solved else "extrapolated",
-                wcs=wcs(position, e, ccd, sights[c], turbulence(position, e, c)),
+                wcs=wcs(position, e, ccd, sights[c][0], turbulence(position, e, c), sights[c][1]),
                 polynomial=flux_polynomial(where, flux, e, ccd), rotated=flux_polynomial(where, flux, e, ccd, True),
                 mag0_e=float(10.0 ** (0.4 * zero)), mag0_e_err=float(10.0 ** (0.4 * zero) * 0.4 * np.log(10.0) * err),
                 visit_mag=float(flux.zero[e]), ccd_mag=zero - float(flux.zero[e]), area_deg2=float(areas[e]),

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ _N_AGAIN = 500_000  # detections up to which orders are tried again with the air
 # detections on which orders are tried: in each visit, for its 20 to 55 terms; at least, for CCDs' terms; and at most
 _N_PER_VISIT, _N_LEAST, _N_TRIED = 4_000, 40_000, 100_000
 _N_MOST = 4_000  # unknowns of the visits beyond which no higher order is tried
+_N_BEND = 4  # fits about places of CCDs that were moved, at most
 _N_VISIT = 20  # visits on which orders are tried: the matrix of 80 costs sixty times as much
 
 
@@ -89,10 +91,11 @@ def solve(camera: Camera, given: Given, settings: Settings) -> Result:
     where = geometry.plane(camera, obs.ccds)
     per_visit = prepare.per_visit(given.frames, obs, camera)
     err = np.sqrt(0.5 * (obs.covariance[:, 0] + obs.covariance[:, 2])) * 1000.0 * camera.pixel_scale_arcsec
+    places = geometry.places(where, obs.ccds, obs.ccd, obs.x, obs.y)
     sky = Sky(
-        geometry.places(where, obs.ccds, obs.ccd, obs.x, obs.y), per_visit["crval"], per_visit["mjd"],
-        geometry.rotations(camera, obs.ccds), geometry.anchors(where, given.frames, obs.visits),
-        camera.distortion is not None, err,
+        places, per_visit["crval"], per_visit["mjd"], geometry.rotations(camera, obs.ccds),
+        geometry.anchors(where, given.frames, obs.visits), camera.distortion is not None, err,
+        partial(geometry.displaced, where, obs.ccds, obs.ccd, places),
     )  # fmt: skip
     position = _position(obs, refs, sky, settings, geometry.half_sizes(camera, obs.ccds))
     areas = np.array([frames.area_at_axis(where, position, e) for e in range(obs.visits.size)])
@@ -187,10 +190,16 @@ def _with_errors(
 def _fit(
     obs: Observations, refs: References, sky: Sky, options: Options, field: Floats | None, previous: Astrometry | None
 ) -> Astrometry:
-    return astrometry.fit(
-        obs, refs, sky.places, sky.crval, sky.mjd, sky.rotation, options, sky.has_distortion, sky.anchors, field,
-        previous,
-    )  # fmt: skip
+    """The joint fit, and again as long as CCDs lie so far off that the distortion there has another slope."""
+    known = sky.crval, sky.mjd, sky.rotation, options, sky.has_distortion, sky.anchors, field
+    solution = astrometry.fit(obs, refs, sky.places, *known, previous)
+    about = np.zeros_like(solution.ccd_terms)
+    for _ in range(_N_BEND):
+        places = None if sky.again is None else sky.again(about, solution.ccd_terms)
+        if places is None:
+            break
+        about, solution = solution.ccd_terms, astrometry.fit(obs, refs, places, *known, solution)
+    return solution
 
 
 def _order(

@@ -10,6 +10,31 @@ logger = logging.getLogger(__name__)
 _EVERY_S = 10.0  # a fit that is done sooner says nothing
 _N_PASS = 7  # what most fits take: four soft passes, and until the set of outliers rests
 
+# CPU seconds per detection of both fits, and of rows; per frame of its WCS and files (25 and 100 visits, bench_scale)
+_FIT_S, _ROW_S, _FRAME_S = 3e-5, 1e-5, 4e-3
+
+
+class Steps:
+    """Told between reading, solving and writing, it logs where that will take long."""
+
+    def __init__(self, n_obs: int) -> None:
+        self.n_obs = n_obs
+        self.is_long = n_obs * _FIT_S > _EVERY_S
+
+    def begin(self, n_star: int, n_visit: int) -> None:
+        """All is read: what there is, and how long one fit of each kind takes on an idle machine."""
+        if self.is_long:
+            logger.info(
+                "%d detections of %d stars in %d visits are read; %.1f GB, positions and fluxes take about %.0f s",
+                self.n_obs, n_star, n_visit, _peak_gb(), self.n_obs * _FIT_S,
+            )  # fmt: skip
+
+    def write(self, n_frame: int) -> None:
+        """All is solved."""
+        if self.is_long:
+            left = self.n_obs * _ROW_S + n_frame * _FRAME_S
+            logger.info("solved; %.1f GB, writing rows and files takes about %.0f s", _peak_gb(), left)
+
 
 class Watch:
     """Told after each pass of a fit, it logs at most every ten seconds."""

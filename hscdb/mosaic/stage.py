@@ -11,7 +11,7 @@ from hscdb.db import copy
 from hscdb.db.queries import query
 from hscdb.errors import InputError
 from hscdb.fits import header, plain, product
-from hscdb.mosaic import frames, gather, models, prepare, products, rows, solve
+from hscdb.mosaic import frames, gather, models, prepare, products, progress, rows, solve
 from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, stage
 
@@ -125,8 +125,11 @@ def run(work: Work, config: Config) -> Funnel:
     """Solve WCS and flux scale of all visits of a tract and filter together (hscPipe: mosaic.py)."""
     chosen = models.settings(config)
     given, found = read(work, config)
+    told = progress.Steps(given.obs.x.size)
+    told.begin(given.obs.stars.size, given.obs.visits.size)
     result = solve.solve(work.camera, given, chosen)
     _warn(found.left_out, result)
+    told.write(len(given.frames))
     n_solved = write(work, config, given, found, result)
     obs = given.obs
     return {

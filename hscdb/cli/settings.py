@@ -41,9 +41,10 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
 def config(args: argparse.Namespace) -> int:
     """List settings."""
     from hscdb.cli.stages import all_configs
+    from hscdb.pipeline import ORDER, load
     from hscdb.run.config import knobs
 
-    configs = all_configs()
+    configs = {args.stage: load(args.stage).config} if args.stage in ORDER else all_configs()
     if args.stage is not None and args.stage not in configs:
         near = get_close_matches(args.stage, configs, 1)
         guess = f"; did you mean '{near[0]}'?" if near else "."

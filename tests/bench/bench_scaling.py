@@ -1,11 +1,13 @@
 """How a visit of many CCDs scales with processes: raw frames to calexp and rows, -j 1 beside -j 2 on the same frames.
 
-python tests/bench/bench_scaling.py [--work DIR] [--ccds 20] [--jobs 2] [--repeat 1] [--json]
+python tests/bench/bench_scaling.py [--work DIR] [--ccds 20] [--jobs 2] [--repeat 1] [--first] [--json]
 
 `hscdb run isr..calibrate` on one simulated visit of HSC, in a process of its own, rows into the repository's server.
-Told are the wall (worth something on an idle machine only), and CPU seconds of the command with all its processes and
-of the server: what -j 2 costs more than -j 1 is what it can never scale. `busy` is the part of the wall in which the
-workers were at a task; `outside` the CPU of the command beyond that of its tasks (imports, the parent, claims).
+Told are the wall (worth something on an idle machine only), and CPU seconds of the command with all its processes, of
+the server, and of the tasks by stage: what -j 2 costs more than -j 1 is what it can never scale. `busy` is the part of
+the wall in which the workers were at a task; `outside` the CPU of the command beyond that of its tasks (imports, the
+parent, claims).
+With --first (root only) the command goes before all other work of the machine; the files of a run go when it is over.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import ctypes
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,7 +28,7 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from meter import server_s
+from meter import ahead, server_s
 
 from hscdb.cli import main as hscdb
 from hscdb.db.engine import transaction
@@ -70,8 +73,8 @@ def _children_s() -> float:
     return spent.ru_utime + spent.ru_stime
 
 
-def measure(repo: Path, run: str, jobs: int) -> dict[str, float]:
-    """Wall and CPU of one run of all frames."""
+def measure(repo: Path, run: str, jobs: int, is_first: bool) -> dict[str, float]:
+    """Wall and CPU of one run of all frames. is_first: before all other work of the machine."""
     repository = Repository.open(repo)
     with transaction(repository.engine):  # the server is up
         pass
@@ -83,7 +86,11 @@ def measure(repo: Path, run: str, jobs: int) -> dict[str, float]:
     others = _children()  # what the making of the frames has left: they stay
     before, served = _children_s(), server_s(server)
     start = time.monotonic()
-    status = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+    process = subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=is_first
+    )  # fmt: skip
+    with ahead(server, process.pid) if is_first else contextlib.nullcontext():
+        status = process.wait()
     wall = time.monotonic() - start
     with contextlib.suppress(ChildProcessError):
         while _children() - others:
@@ -98,9 +105,16 @@ def measure(repo: Path, run: str, jobs: int) -> dict[str, float]:
             "SELECT sum(cpu_s), sum(wall_s), max(peak_mb) FROM task JOIN run USING (run_id) WHERE run.name = %s", (run,)
         )
         task_cpu, task_wall, peak = (float(value) for value in rows.one())
+        rows = connection.exec_driver_sql(
+            "SELECT stage, percentile_cont(ARRAY[0, 0.5, 0.9, 1]) WITHIN GROUP (ORDER BY cpu_s)"
+            " FROM task JOIN run USING (run_id) WHERE run.name = %s GROUP BY stage", (run,)
+        )  # fmt: skip
+        stages = {f"{stage} {part}": seconds for stage, spread in rows
+                  for part, seconds in zip(("least", "median", "90 %", "most"), spread, strict=True)}  # fmt: skip
+    shutil.rmtree(repo / "rerun" / run)
     return {
         "wall_s": wall, "cpu_s": cpu, "server_cpu_s": served, "task_cpu_s": task_cpu, "outside_s": cpu - task_cpu,
-        "busy": task_wall / jobs / wall, "peak_mb": peak,
+        "busy": task_wall / jobs / wall, "peak_mb": peak, **stages,
     }  # fmt: skip
 
 
@@ -110,6 +124,7 @@ def main() -> None:
     parser.add_argument("--ccds", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--first", action="store_true", help="before all other work of the machine (root only)")
     parser.add_argument("--json", action="store_true")
     told = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -119,7 +134,7 @@ def main() -> None:
         result: dict[str, Any] = {}
         for turn in range(told.repeat):
             for jobs in (1, told.jobs):
-                now = measure(repo, f"scale{os.getpid()}_{turn}_{jobs}", jobs)
+                now = measure(repo, f"scale{os.getpid()}_{turn}_{jobs}", jobs, told.first)
                 best = result.setdefault(f"-j {jobs}", now)
                 if now["wall_s"] < best["wall_s"]:
                     result[f"-j {jobs}"] = now

@@ -8,7 +8,7 @@ import resource
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -53,22 +53,29 @@ def server_s(pid: int) -> float:
 
 @contextmanager
 def first(connection: psycopg.Connection) -> Iterator[None]:
-    """The processes of this connection's server go before all others: its clock is then that of an idle machine.
+    """The processes of this connection's server go before all others: its clock is then that of an idle machine."""
+    with ahead(int(Path(f"/proc/{connection.info.backend_pid}/stat").read_text().rpartition(")")[2].split()[1])):
+        yield
+
+
+@contextmanager
+def ahead(server: int, *leaders: int) -> Iterator[None]:
+    """The processes of a server, by its first one, and sessions, by their leaders, go before all others.
 
     Only for root, and only for seconds. Linux shares the cores among sessions, and each server process is one of its
     own (setsid), so the weight of the session counts, not that of the process; workers come while a statement runs.
     """
-    parent = Path(f"/proc/{connection.info.backend_pid}/stat").read_text().rpartition(")")[2].split()[1]
-    children, ended = Path(f"/proc/{parent}/task/{parent}/children"), threading.Event()
-    done: dict[str, str] = {}
+    children, ended = Path(f"/proc/{server}/task/{server}/children"), threading.Event()
+    done: set[str] = set()
 
     def lift() -> None:
         while not ended.wait(0.005):
-            for child in children.read_text().split():
+            for child in [*map(str, leaders), *children.read_text().split()]:
                 session = Path(f"/proc/{child}/autogroup")
                 if child not in done and session.exists():
-                    done[child] = session.read_text()
-                    session.write_text("-20")
+                    done.add(child)
+                    with suppress(OSError):  # it has ended meanwhile
+                        session.write_text("-20")
 
     thread = threading.Thread(target=lift, daemon=True)
     thread.start()

@@ -20,6 +20,9 @@ _SLOTS = {
     "Model": "base_GaussianFlux", "Gaussian": "base_GaussianFlux", "Inst": "base_GaussianFlux",
 }  # fmt: skip
 
+# FITS's units -> astropy's; a count is one electron, and was called so in files of earlier versions
+_UNITS = {"pix": "pix", "pix2": "pix2", "rad": "rad", "count": "electron", "electron": "electron"}
+
 
 def _of(name: str) -> Callable[[Any], Any]:
     """A method that gives one column (of a catalog) or one number (of a record)."""
@@ -258,7 +261,7 @@ class SourceCatalog(_Slots):
         made = Table()
         for name, column in self.schema.columns.items():
             made[name] = self.column(name)
-            made[name].unit = {"pix": "pix", "pix2": "pix2", "rad": "rad", "electron": "electron"}.get(column.unit)
+            made[name].unit = _UNITS.get(column.unit)
             made[name].description = column.doc
         return made
 

@@ -166,7 +166,8 @@ def write_table(file: BinaryIO, table: Table) -> None:
     for column in hdu.columns.names:
         unit = (table.units or {}).get(column)
         if unit and unit != "-":
-            hdu.columns[column].unit = unit
+            # FITS knows no electron, and its readers warn of every such column; a count is one electron
+            hdu.columns[column].unit = unit.replace("electron", "count")
     set_cards(hdu.header, table.cards)
     buffer = BytesIO()
     fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(buffer)

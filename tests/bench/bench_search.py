@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import bench_face
@@ -26,7 +27,7 @@ from bench_face import timed
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import Connection
 
-from hscdb.db import engine, migrate, partition
+from hscdb.db import engine, migrate, partition, tuning
 
 
 def percentiles(dsn: str, what: str, statement: str, words: list[tuple[Any, ...]]) -> None:
@@ -269,7 +270,9 @@ def main() -> None:
     }
     free = shutil.disk_usage(tempfile.gettempdir()).free
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    with bench_sky.server(None, given.place) as dsn:
+    # as a repository's own server has it
+    buffers = tuning.settings(Path(given.place or tempfile.gettempdir()))["shared_buffers"]
+    with bench_sky.server(None, given.place, buffers) as dsn:
         for name in given.only:
             if room[name] > 0.6 * free and not given.place:
                 print(f"{name}: needs {room[name] / 1e9:.0f} GB, {free / 1e9:.0f} GB are free")

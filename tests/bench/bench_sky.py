@@ -60,7 +60,7 @@ def places(n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @contextmanager
-def server(folder: Path | None, keep: str | None = None) -> Iterator[str]:
+def server(folder: Path | None, keep: str | None = None, buffers: str = "512MB") -> Iterator[str]:
     """DSN of a server, of the PostgreSQL in this bin folder; its data are removed unless `keep` names a folder."""
     before = os.environ.pop("HSCDB_PGBIN", None)
     if folder is not None:
@@ -69,7 +69,7 @@ def server(folder: Path | None, keep: str | None = None) -> Iterator[str]:
         place = Path(keep or scratch)
         place.mkdir(parents=True, exist_ok=True)
         place.chmod(0o755)
-        settings = {"fsync": "off", "shared_buffers": "512MB", "work_mem": "64MB", "autovacuum": "off"}
+        settings = {"fsync": "off", "shared_buffers": buffers, "work_mem": "64MB", "autovacuum": "off"}
         running = Server(place, settings)
         try:
             yield running.start()

@@ -233,7 +233,7 @@ def _solution(
         "has_common_field": bool(design.active[n_group:first].any()),
         "ccds_held": [int(c) for i, c in enumerate(obs.ccds) if not is_ccd[i] and not options.is_simple],
         "model": ("simple" if options.is_simple else "constrained") + ("Flux" if options.in_flux else "Magnitude"),
-        "is_relative": options.is_relative, "field_err_mmag": fluxerrors.of_fields(design, state.solved, n_visit),
+        "is_relative": options.is_relative, "field_err_mmag": fluxerrors.of_fields(design, state.solved, used),
         **errors.notes(obs.visits, 1000.0, "mmag"),
         **({} if state.tint is None else state.tint.notes(obs.visits, "color_mmag_per_mag", 1000.0)),
         **({} if state.growth is None else {"growth_mag_per_ln_seeing": round(float(state.growth.value[0, 0]), 5)}),

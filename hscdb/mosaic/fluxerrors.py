@@ -12,14 +12,12 @@ against that counts.
 
 import numpy as np
 
-from hscdb.mosaic import basis
 from hscdb.mosaic.fluxdesign import Design
 from hscdb.mosaic.model import Bools, Floats, Ints
 from hscdb.mosaic.schur import System
 
 _N_DRAW = (8, 48)  # at least, at most
 _ROOM = 2.4e7  # detections times draws
-_SIDE = 7  # points along a side of the focal plane on which the fields' error is told
 
 
 def told(design: Design, solved: System, share: Floats, common: Floats) -> tuple[Floats, Floats]:
@@ -53,19 +51,16 @@ def of_stars(design: Design, solved: System, weight: Floats, total: Floats, star
     return np.sqrt(1.0 / np.maximum(total, 1e-300) + square / n_draw)
 
 
-def of_fields(design: Design, solved: System | None, n_visit: int) -> float:
-    """rms over visits and the focal plane, |u|, |v| <= scale, of the fields' one sigma about their mean [mmag]."""
-    model = design.model
-    if solved is None or not (model.n_common or model.n_field):
+def of_fields(design: Design, solved: System | None, is_used: Bools) -> float:
+    """rms over the used detections (n_obs,) of the fields' one sigma about each visit's mean [mmag]."""
+    model, n = design.model, design.n_group
+    if solved is None or not is_used.any() or not (model.n_common or model.n_field):
         return 0.0
-    side = np.linspace(-1.0, 1.0, _SIDE)
-    u, v = (a.ravel() for a in np.meshgrid(side, side))
-    common, own = basis.matrix(model.order, u, v)[:, 1:], basis.matrix(model.visit_order, u, v)[:, 1:]
-    draws = solved.drawn(np.random.default_rng(2), _N_DRAW[1])
-    first = design.n_group + model.n_common
-    square = 0.0
-    for e in range(n_visit):
-        mine = draws[first + e * model.n_field : first + (e + 1) * model.n_field]
-        field = common @ draws[design.n_group : first] + own @ mine
-        square += float(np.mean((field - field.mean(axis=0)) ** 2)) / n_visit
-    return round(1000.0 * float(np.sqrt(square)), 4)
+    draws = solved.drawn(np.random.default_rng(2), int(np.clip(_ROOM / is_used.size, *_N_DRAW)))
+    draws[:n] = draws[n + model.n_common + n * model.n_field :] = 0.0
+    visit = design.group[is_used]
+    count, square = np.maximum(np.bincount(visit, minlength=n), 1), 0.0
+    for one in draws.T:
+        field = model.sums(one)[is_used]
+        square += float(np.mean((field - (np.bincount(visit, field, n) / count)[visit]) ** 2))
+    return round(1000.0 * float(np.sqrt(square / draws.shape[1])), 4)

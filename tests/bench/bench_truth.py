@@ -8,8 +8,9 @@ their places, visits with warps, zero points and gradients of their own, and air
 
 floors   : what reserved stars scatter by beyond the noise that was put in [mas, mmag]
 pattern  : rms over field and visits of the flux scale's error, each visit's mean taken off [mmag]
-bright   : scatter of reserved stars over the noise that was put in (1 = nothing else is left)
-pulls    : rms of (found - true) / given error of stars' positions and magnitudes, zero points, CCD turns and offsets
+bright   : scatter of reserved stars over the noise that was put in (1 = nothing else is left): both axes, magnitudes
+pulls    : rms of (found - true) / given error of stars' positions and magnitudes, zero points, CCD turns and offsets;
+           zero points of a survey share what references leave open: their pulls are one number, not twelve
 """
 
 import argparse
@@ -60,13 +61,13 @@ def given(world):
 
 
 def reserved(result, obs, noise_mas, mag_noise):
-    """Scatter of reserved stars per axis [mas] and of their magnitudes [mmag], and the floors beyond the noise."""
+    """Scatter of reserved stars, two axes [mas], and of their magnitudes [mmag], and the floors beyond the noise."""
     n = obs.stars.size
     axes = [judge.rms(result.position.residual[:, i], obs.star, obs.is_reserved, n)[0] for i in range(2)]
     place = float(np.hypot(*axes) / np.sqrt(2))
     mag = 1000 * judge.rms(result.scale.residual, obs.star, obs.is_reserved, n)[0]
     floors = [float(np.sqrt(max(a**2 - b**2, 0.0))) for a, b in ((place, noise_mas), (mag, 1000 * mag_noise))]
-    return place, mag, floors
+    return axes, mag, floors
 
 
 def pattern(world, result, obs):
@@ -160,14 +161,15 @@ def figures(words, seed):
     result = solve.solve(world.camera, facts, solve.Settings(None, Options(), flux.Options(), True))
     cpu = time.process_time() - cpu
     noise_mas = words.noise * 1000 * world.camera.pixel_scale_arcsec
-    place, mag, floors = reserved(result, obs, noise_mas, _MAG_NOISE)
+    axes, mag, floors = reserved(result, obs, noise_mas, _MAG_NOISE)
     return {
         "detections": int(obs.x.size), "stars": int(obs.stars.size), "cpu_s": round(cpu, 1),
         "order": result.position.notes["order"], "turbulence": result.position.notes["turbulence"],
         "floors_mas_mmag": floors,
         "before_mas_mmag": [round(result.verdict.position_before, 2), round(1000 * result.verdict.mag_before, 2)],
         "pattern_mmag": float(np.sqrt(np.mean(pattern(world, result, obs) ** 2))),
-        "bright_over_noise": [place / noise_mas, mag / (1000 * _MAG_NOISE)], "pulls": pulls(world, result, obs),
+        "bright_over_noise": [*(a / noise_mas for a in axes), mag / (1000 * _MAG_NOISE)],
+        "pulls": pulls(world, result, obs),
         "chi2_per_dof": [round(s.chi2 / s.dof, 3) for s in (result.position, result.scale)],
     }  # fmt: skip
 

@@ -39,11 +39,10 @@ def pulls(seed: int, options: flux.Options) -> dict[str, np.ndarray]:
     found = flux.fit(obs, world.refs, world.geometry, obs.mag, first, options)
     n = np.bincount(obs.ccd[found.is_used], minlength=16)
     mean = (n * world.ccd_mag).sum() / n.sum()  # offsets are about their mean, by detections
-    side = np.linspace(-1.0, 1.0, 7)
-    u, v = (a.ravel() for a in np.meshgrid(side, side))
-    every = [(basis.matrix(found.order, u, v) @ found.coefficients[e]) - fields(np.full(u.size, e), u, v) + center[e]
-             for e in range(obs.visits.size)]  # fmt: skip
-    off = np.array([1000.0 * (one - one.mean()) for one in every])
+    k, scale = found.is_used, world.geometry.flux_scale_pix
+    e, u, v = obs.visit[k], world.geometry.u[k] / scale, world.geometry.v[k] / scale
+    off = np.einsum("ij,ij->i", basis.matrix(found.order, u, v), found.coefficients[e]) - fields(e, u, v) + center[e]
+    off = 1000.0 * (off - (np.bincount(e, off) / np.bincount(e))[e])
     known = np.isfinite(world.refs.mag)
     star = (found.star - world.star_mag) / found.star_err
     zero, ccd = found.zero - world.zero - mean, found.ccd - world.ccd_mag + mean

@@ -36,7 +36,8 @@ SELECT j.run_id                                                                 
                                      AND n.stage = 'detect' AND n.status = 'done'
                       ORDER BY c.depth LIMIT 1) AS found ON true
   JOIN source_sky AS p ON p.run_id = first.run_id AND p.visit = j.visit AND p.task_id = first.task_id
-  JOIN source AS s ON s.run_id = COALESCE(found.run_id, first.run_id) AND s.visit = p.visit AND s.source_id = p.source_id
+  JOIN source AS s ON s.run_id = COALESCE(found.run_id, first.run_id) AND s.visit = p.visit AND s.ccd = p.ccd
+                  AND s.source_id = p.source_id
   LEFT JOIN wcs_solution AS w0 ON w0.task_id = first.task_id AND w0.visit = j.visit AND w0.ccd = j.ccd
   LEFT JOIN flux_scale AS q ON q.task_id = first.task_id AND q.visit = j.visit AND q.ccd = j.ccd
   LEFT JOIN flux_scale AS f ON f.task_id = j.task_id AND f.visit = j.visit AND f.ccd = j.ccd AND f.status <> 'rejected'

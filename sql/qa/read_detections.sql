@@ -16,10 +16,10 @@ SELECT r.star_id,
        r.is_reserved
   FROM star_residual AS r
   JOIN task AS t ON t.task_id = r.task_id
-  JOIN source AS s ON s.visit = r.visit AND s.source_id = r.source_id
+  JOIN source AS s ON s.visit = r.visit AND s.ccd = r.ccd AND s.source_id = r.source_id
                   AND s.run_id IN (SELECT c.run_id FROM run_chain(t.run_id) AS c)
                   AND s.task_id IN (SELECT d.task_id FROM done_task(t.run_id, 'detect') AS d)
-  JOIN source_sky AS p ON p.visit = r.visit AND p.source_id = r.source_id
+  JOIN source_sky AS p ON p.visit = r.visit AND p.ccd = r.ccd AND p.source_id = r.source_id
                       AND p.run_id IN (SELECT c.run_id FROM run_chain(t.run_id) AS c)
                       AND p.task_id IN (SELECT d.task_id FROM done_task(t.run_id, 'calibrate') AS d)
  WHERE r.task_id = CAST(:mosaic_task_id AS bigint)

@@ -11,7 +11,7 @@ WITH first AS (
            avg(2.5 * log(3631e9 / CAST(p.flux_njy AS double precision))) FILTER (WHERE p.flux_njy > 0) AS mag
       FROM star_residual AS r
       JOIN star_solution AS s ON s.task_id = r.task_id AND s.star_id = r.star_id
-      JOIN source_sky AS p ON p.visit = r.visit AND p.source_id = r.source_id
+      JOIN source_sky AS p ON p.visit = r.visit AND p.ccd = r.ccd AND p.source_id = r.source_id
                           AND p.run_id IN (SELECT c.run_id FROM run_chain(CAST(:run_id AS bigint)) AS c)
                           AND p.task_id IN (SELECT t.task_id FROM done_task(CAST(:run_id AS bigint), 'calibrate') AS t)
      WHERE r.task_id = CAST(:mosaic_task_id AS bigint)

@@ -3,7 +3,7 @@
 -- returns: star_id bigint, visit bigint, ra_before double precision, dec_before double precision, ra_after double precision, dec_after double precision
 -- Stars with two such detections or more; where they are too many, those of the lowest hashes.
 WITH seen AS MATERIALIZED (
-    SELECT r.star_id, r.visit, r.source_id, r.ra, r.dec,
+    SELECT r.star_id, r.visit, r.ccd, r.source_id, r.ra, r.dec,
            count(*) OVER (PARTITION BY r.star_id) AS n
       FROM star_residual AS r
      WHERE r.task_id = CAST(:mosaic_task_id AS bigint)
@@ -26,7 +26,7 @@ SELECT s.star_id,
        s.dec AS dec_after
   FROM seen AS s
   JOIN chosen AS c ON c.star_id = s.star_id
-  JOIN source_sky AS p ON p.visit = s.visit AND p.source_id = s.source_id
+  JOIN source_sky AS p ON p.visit = s.visit AND p.ccd = s.ccd AND p.source_id = s.source_id
                       AND p.run_id IN (SELECT h.run_id FROM run_chain(CAST(:run_id AS bigint)) AS h)
                       AND p.task_id IN (SELECT t.task_id FROM done_task(CAST(:run_id AS bigint), 'calibrate') AS t)
  ORDER BY s.star_id, s.visit, s.source_id;

@@ -37,14 +37,14 @@ SELECT f.fault, f.what, f.n
           FROM source_sky AS p
          WHERE NOT EXISTS (SELECT 1 FROM source AS s
                             WHERE s.run_id IN (SELECT c.run_id FROM run_chain(p.run_id) AS c)
-                              AND s.visit = p.visit AND s.source_id = p.source_id)
+                              AND s.visit = p.visit AND s.ccd = p.ccd AND s.source_id = p.source_id)
          GROUP BY p.run_id, p.visit
          UNION ALL
         SELECT 'detection without place', 'star_member of task ' || m.task_id, count(*)
           FROM star_member AS m
          WHERE NOT EXISTS (SELECT 1 FROM source_sky AS p
                             WHERE p.run_id IN (SELECT c.run_id FROM run_chain(m.run_id) AS c)
-                              AND p.visit = m.visit AND p.source_id = m.source_id)
+                              AND p.visit = m.visit AND p.ccd = m.ccd AND p.source_id = m.source_id)
          GROUP BY m.task_id
          UNION ALL
         SELECT 'solution without task', 'wcs_solution of task ' || w.task_id, count(*)

@@ -98,8 +98,11 @@ def parse(words: Sequence[str]) -> argparse.Namespace | None:
     parser = options.Parser(prog=f"hscdb {command.name}")
     run: Callable[[argparse.Namespace], int] = module.arguments(parser, command.name)
     parser.set_defaults(command=run, name=command.name)
+    # Only so are options allowed between a needed word and one that may be left out: query REPO --format csv STATEMENT.
+    counts = {action.nargs for action in parser._get_positional_actions()}
+    read = parser.parse_intermixed_args if counts == {None, "?"} else parser.parse_args
     try:
-        return parser.parse_args(list(words[1:]))
+        return read(list(words[1:]))
     except SystemExit as leaving:  # --help has printed
         if leaving.code:
             raise

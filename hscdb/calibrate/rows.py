@@ -90,11 +90,11 @@ def source_sky(ids: dict[str, int], sources: Rows, wcs: Wcs, flux_mag0: float, f
         "flux_njy": sources["aper_12_0_flux_e"] * (AB_NJY_MAG0 / flux_mag0),
         "flux_njy_err": sources["aper_12_0_flux_e_err"] * (AB_NJY_MAG0 / flux_mag0),
     }
-    whole = (*ids, "source_id", "flags")
+    whole = (*ids, "source_id", "sky_flags")
     rows = np.zeros(len(sources), [(name, "i8") for name in whole] + [(name, "f8") for name in fields])
     for name, number in ids.items():
         rows[name] = number
-    rows["source_id"], rows["flags"] = sources["source_id"], flags
+    rows["source_id"], rows["sky_flags"] = sources["source_id"], flags
     for name, column in fields.items():
         rows[name] = np.where(np.isfinite(column), column, np.nan)
     return rows

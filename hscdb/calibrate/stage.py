@@ -267,4 +267,4 @@ def _update_files(
             product.update_header(old, {0: cards}, target)
             column.overwrite(target, "SRC", {"coord_ra": np.radians(sky["ra"]), "coord_dec": np.radians(sky["dec"])})
             for name in SKY_FLAGS:
-                bit.set_flags(target, "SRC", BIT[name], (sky["flags"] >> BIT[name]) & 1 == 1)
+                bit.set_flags(target, "SRC", BIT[name], (sky["sky_flags"] >> BIT[name]) & 1 == 1)

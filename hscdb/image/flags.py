@@ -38,7 +38,7 @@ FLAGS: tuple[tuple[str, int, str], ...] = (
     ("bright_object", 31, "in the mask of a very bright reference star (BRIGHT_OBJECT), pixels within 3 pix included"),
     ("bright_object_center", 32, "the centroid is in the mask of a very bright reference star"),
 )
-SKY_FLAGS = ("bright_object", "bright_object_center")  # need a WCS: in source_sky.flags, never in source.flags
+SKY_FLAGS = ("bright_object", "bright_object_center")  # need a WCS: in source_sky.sky_flags, never in source.flags
 BIT: dict[str, int] = {name: bit for name, bit, _ in FLAGS}
 
 

@@ -19,7 +19,7 @@ SELECT j.run_id                                                                 
        CAST(COALESCE(s.aper_12_0_flux_e_err, p.flux_njy_err * q.flux_mag0_e / 3631e9) * k.njy AS finite8)       AS aper_flux_njy_err,
        CAST(njy_to_abmag(COALESCE(s.aper_12_0_flux_e, p.flux_njy * q.flux_mag0_e / 3631e9) * k.njy) AS finite8) AS mag,
        s.extendedness                                                                                           AS extendedness,
-       s.flags | p.flags                                                                                        AS flags,
+       s.flags | p.sky_flags                                                                                    AS flags,
        CASE WHEN j.status = 'rejected' THEN 'calibrate' ELSE 'mosaic' END                                       AS wcs_stage,
        j.status = 'extrapolated'                                                                                AS is_extrapolated
   FROM wcs_solution AS j

@@ -14,7 +14,7 @@ SELECT s.source_id,
        p.flux_njy,
        p.flux_njy_err,
        f.flux_mag0_e AS first_mag0_e,
-       s.flags | p.flags AS flags
+       s.flags | p.sky_flags AS flags
   FROM done_task(CAST(:run_id AS bigint), 'calibrate') AS t
   JOIN source_sky AS p ON p.task_id = t.task_id AND p.run_id = t.run_id AND p.visit = t.visit
   JOIN source AS s ON s.visit = p.visit AND s.source_id = p.source_id

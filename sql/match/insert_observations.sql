@@ -9,7 +9,7 @@ WITH seen AS MATERIALIZED (
     -- by task alone, which says run, visit and CCD too: conditions that say the same again make the planner expect one
     -- row, and then look through a whole frame for each detection of it
     SELECT f.visit, f.ccd, f.obs_mjd, f.source_task_id, p.source_id, p.ra, p.dec, p.flux_njy, p.flux_njy_err,
-           p.flags AS sky_flags
+           p.sky_flags
       FROM match_frame AS f
       JOIN source_sky AS p
         ON p.task_id = f.sky_task_id

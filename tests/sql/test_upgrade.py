@@ -26,7 +26,7 @@ def previous(place: Path) -> tuple[Path, str]:
         ("views/hsc_star.sql", "AS isprimary", "AS is_first"),
         ("views/hsc_star.sql", "hsc_star.isprimary ", "hsc_star.is_first "),
         ("functions/flux_units.sql", "log(3631e9::float8 / $1)", "log(3630e9::float8 / $1)"),
-        ("views/source_calibrated.sql", "s.flags | p.flags  ", "s.flags"),  # what the newest file adds
+        ("views/source_calibrated.sql", "s.flags | p.sky_flags  ", "s.flags"),  # what the newest file adds
     ):
         text = (root / name).read_text()
         assert now in text

@@ -324,7 +324,7 @@ def test_sources_around_a_very_bright_star_are_flagged_alike_in_rows_and_files(c
     table["flags"][:, flags.BIT["cr"]] = True
     product.write_header(tmp_path / "src", {}, [product.Table("SRC", table)])
     funnel, _ = calibrate(connection, run_id, tmp_path)
-    word = np.array(connection.execute(text("SELECT flags FROM source_sky ORDER BY source_id")).scalars().all())
+    word = np.array(connection.execute(text("SELECT sky_flags FROM source_sky ORDER BY source_id")).scalars().all())
     # G = 14.0: 200 * 10^-1.75 + 12 * 10^0.1 arcsec
     reach = (200 * 10**-1.75 + 12 * 10**0.1) / 0.168
     apart = np.min([np.hypot(rows["x_pix"] - stars.x[k], rows["y_pix"] - stars.y[k]) for k in (middle, beside)], axis=0)

@@ -3,12 +3,14 @@
 -- returns: variant text, sample text, median_ra_mas double precision, median_dec_mas double precision, rms_ra_mas double precision, rms_dec_mas double precision, median_mmag double precision, rms_mmag double precision, n_position bigint, n_mag bigint
 WITH first AS (
     -- offsets of the detections by the first calibration from the star's joint place: residual before minus residual
-    -- after is their difference, and adding the star's mean brings back what the residuals have lost
+    -- after is their difference, and adding the star's mean brings back what the residuals have lost. In one order, so
+    -- that sums are the same to the last digit whatever the plan
     SELECT r.star_id,
            avg(((p.ra - s.ra + 540.0) - 360.0 * floor((p.ra - s.ra + 540.0) / 360.0) - 180.0)
-               * cos(radians(s.dec)) * 3.6e6) AS ra_mas,
-           avg((p.dec - s.dec) * 3.6e6) AS dec_mas,
-           avg(2.5 * log(3631e9 / CAST(p.flux_njy AS double precision))) FILTER (WHERE p.flux_njy > 0) AS mag
+               * cos(radians(s.dec)) * 3.6e6 ORDER BY r.visit, r.ccd) AS ra_mas,
+           avg((p.dec - s.dec) * 3.6e6 ORDER BY r.visit, r.ccd) AS dec_mas,
+           avg(2.5 * log(3631e9 / CAST(p.flux_njy AS double precision)) ORDER BY r.visit, r.ccd)
+               FILTER (WHERE p.flux_njy > 0) AS mag
       FROM star_residual AS r
       JOIN star_solution AS s ON s.task_id = r.task_id AND s.star_id = r.star_id
       JOIN source_sky AS p ON p.visit = r.visit AND p.ccd = r.ccd AND p.source_id = r.source_id
@@ -18,7 +20,7 @@ WITH first AS (
        AND s.ra IS NOT NULL
      GROUP BY r.star_id
 ), compared AS (
-    SELECT s.is_reserved, x.variant, x.ra_mas, x.dec_mas, x.mmag
+    SELECT s.star_id, s.is_reserved, x.variant, x.ra_mas, x.dec_mas, x.mmag
       FROM star_solution AS s
       JOIN done_task(CAST(:run_id AS bigint), 'match') AS t
         ON t.tract = CAST(:tract AS integer) AND t.filter = CAST(:filter AS text)
@@ -54,10 +56,10 @@ SELECT m.variant,
        m.sample,
        m.ra_mas AS median_ra_mas,
        m.dec_mas AS median_dec_mas,
-       sqrt(avg((c.ra_mas - m.ra_mas) ^ 2) FILTER (WHERE abs(c.ra_mas - m.ra_mas) < 5 * m.ra_sigma)) AS rms_ra_mas,
-       sqrt(avg((c.dec_mas - m.dec_mas) ^ 2) FILTER (WHERE abs(c.dec_mas - m.dec_mas) < 5 * m.dec_sigma)) AS rms_dec_mas,
+       sqrt(avg((c.ra_mas - m.ra_mas) ^ 2 ORDER BY c.star_id) FILTER (WHERE abs(c.ra_mas - m.ra_mas) < 5 * m.ra_sigma)) AS rms_ra_mas,
+       sqrt(avg((c.dec_mas - m.dec_mas) ^ 2 ORDER BY c.star_id) FILTER (WHERE abs(c.dec_mas - m.dec_mas) < 5 * m.dec_sigma)) AS rms_dec_mas,
        m.mmag AS median_mmag,
-       sqrt(avg((c.mmag - m.mmag) ^ 2) FILTER (WHERE abs(c.mmag - m.mmag) < 5 * m.mag_sigma)) AS rms_mmag,
+       sqrt(avg((c.mmag - m.mmag) ^ 2 ORDER BY c.star_id) FILTER (WHERE abs(c.mmag - m.mmag) < 5 * m.mag_sigma)) AS rms_mmag,
        count(c.ra_mas) AS n_position,
        count(c.mmag) AS n_mag
   FROM middle AS m

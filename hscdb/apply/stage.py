@@ -1,14 +1,13 @@
 """apply: the joint solution put onto calexp and src of a frame: CALEXP, CALSRC and calibrated_source."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from hscdb.apply import catalog, solution
+from hscdb.apply.stage_config import Config
 from hscdb.db import copy
 from hscdb.db.queries import query
 from hscdb.errors import InputError
 from hscdb.fits import header, product
-from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, stage
 
 find_solution = query("apply/find_solution")
@@ -16,17 +15,6 @@ read_solutions = query("run/read_solutions")
 find_left_out = query("apply/find_left_out")
 read_sources = query("apply/read_sources")
 delete_sources = query("apply/delete_sources")
-
-
-@dataclass(frozen=True)
-class Config:
-    """Settings of apply."""
-
-    do_image: bool = setting(True, "write CALEXP, the calibrated image", was="calibrateExposure.py")
-    do_catalog: bool = setting(True, "write CALSRC, the calibrated catalog", was="calibrateCatalog.py")
-    do_apply_calib: bool = setting(
-        False, "CALSRC with magnitudes in place of fluxes (counts times F)", was="doApplyCalib"
-    )
 
 
 @stage(

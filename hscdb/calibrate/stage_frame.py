@@ -20,7 +20,7 @@ from hscdb.sky.wcs import Wcs
 
 if TYPE_CHECKING:
     from hscdb.calibrate.astrometry import Detections
-    from hscdb.calibrate.stage import Config
+    from hscdb.calibrate.stage_config import Config
     from hscdb.run.stage import Work
 
 find_frame = query("calibrate/find_frame")

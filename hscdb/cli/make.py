@@ -94,7 +94,8 @@ def init(args: argparse.Namespace) -> int:
 
 def ingest(args: argparse.Namespace) -> int:
     """Enter raw frames."""
-    from hscdb.ingest.stage import Config, ingest_raw
+    from hscdb.ingest.stage import ingest_raw
+    from hscdb.ingest.stage_config import Config
     from hscdb.run.config import resolve
 
     options.start_log(args)
@@ -129,14 +130,14 @@ def ingest_refcat(args: argparse.Namespace) -> int:
 
 def ingest_catalog(args: argparse.Namespace) -> int:
     """Enter source lists made elsewhere."""
-    from hscdb.cli.stages import all_configs
     from hscdb.ingest.stage_catalog import ingest_catalog as enter
+    from hscdb.pipeline import configs
     from hscdb.run.config import resolve
     from hscdb.run.rerun import open_run
 
     options.start_log(args)
     with options.opened(args) as repository:
-        settings = resolve(all_configs(), camera=repository.camera.own_settings, repository=repository.settings)
+        settings = resolve(configs(), camera=repository.camera.own_settings, repository=repository.settings)
         run = open_run(repository.engine, args.rerun, settings, [])
         with _Told("ingest-catalog") as told:
             done = enter(

@@ -36,10 +36,10 @@ def settings(
     """
     if not words:
         return [], {}
-    from hscdb.cli.stages import all_configs
+    from hscdb import pipeline
     from hscdb.run.config import knobs
 
-    configs = all_configs()
+    configs = pipeline.configs()
     stages = _STAGES.get(word, (kind,))
     spoken: list[str] = []
     extra: dict[str, str] = {}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def leave(plan: Plan) -> None:
     """Write what a Plan asks for, of the tracts and filters it was about."""
     from hscdb.db.engine import transaction
-    from hscdb.pipeline import load
+    from hscdb.pipeline import outline
     from hscdb.run import rerun, select, tasks
     from hscdb.run.execute import with_needs
     from hscdb.run.repository import Repository
@@ -21,7 +21,7 @@ def leave(plan: Plan) -> None:
     with Repository.open(plan.repository) as repository:
         with transaction(repository.engine) as connection:
             run = rerun.existing(connection, rerun.opened.get() or rerun.parse(plan.rerun)[1])
-        stage = load("qa")
+        stage = outline("qa")
         units = tasks.units(
             repository.engine, int(run["run_id"]), stage, select.parse(plan.ids), with_needs([stage]), {}
         )

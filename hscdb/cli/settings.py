@@ -40,11 +40,10 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
 
 def config(args: argparse.Namespace) -> int:
     """List settings."""
-    from hscdb.cli.stages import all_configs
-    from hscdb.pipeline import ORDER, load
+    from hscdb import pipeline
     from hscdb.run.config import knobs
 
-    configs = {args.stage: load(args.stage).config} if args.stage in ORDER else all_configs()
+    configs = {args.stage: pipeline.config(args.stage)} if args.stage in pipeline.ORDER else pipeline.configs()
     if args.stage is not None and args.stage not in configs:
         near = get_close_matches(args.stage, configs, 1)
         guess = f"; did you mean '{near[0]}'?" if near else "."

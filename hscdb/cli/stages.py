@@ -111,32 +111,34 @@ def run(args: argparse.Namespace) -> int:
 def perform(repository: Repository, names: list[str], args: argparse.Namespace, selection: Any, words: Any) -> int:
     """Run stages by name with parsed arguments; the exit status. `words` are the stage's own (Work.options)."""
     from hscdb.cli import preview
-    from hscdb.pipeline import load, outline
+    from hscdb.pipeline import configs, module, outline
 
+    stages = [outline(name) for name in names]
     spoken = options.flat(args.config)
     spoken += [f"mosaic.model={args.model}"] if getattr(args, "model", None) else []
     files = [Path(word) for word in options.flat(args.configfile)]
     shown = list(args.show or []) + (["data"] if args.dry_run else [])
     if shown and not spoken and not files and set(shown) <= {"data", "tasks"}:
         # Which data there are is in the tables: no stage, and no numba below it, has to be imported.
-        plain = [outline(name) for name in names]
-        preview.show(repository, plain, None, selection, shown, rerun_word(args, names), words)
+        preview.show(repository, stages, None, selection, shown, rerun_word(args, names), words)
         return 0
     from hscdb.run import fork
     from hscdb.run.config import resolve
 
     if args.jobs > 1 and args.dask is None and not shown:
-        fork.start(f"hscdb.{name}.stage" for name in names)
-    stages = [load(name) for name in names]
-    settings = resolve(
-        all_configs(), camera=repository.camera.own_settings, repository=repository.settings, files=files, words=spoken,
-        stage=names[0] if len(names) == 1 else None,
-    )  # fmt: skip
-    if shown:
-        preview.show(repository, stages, settings, selection, shown, rerun_word(args, names), words)
-        if "run" not in shown:
-            return 0
-    return _execute(repository, stages, settings, args, selection, words)
+        fork.start(map(module, names))
+    try:
+        settings = resolve(
+            configs(), camera=repository.camera.own_settings, repository=repository.settings, files=files, words=spoken,
+            stage=names[0] if len(names) == 1 else None,
+        )  # fmt: skip
+        if shown:
+            preview.show(repository, stages, settings, selection, shown, rerun_word(args, names), words)
+            if "run" not in shown:
+                return 0
+        return _execute(repository, stages, settings, args, selection, words)
+    finally:
+        fork.stop_unused()
 
 
 def _execute(
@@ -194,13 +196,6 @@ def _has_calibrated(repository: Repository, opened: Run, selection: Any) -> None
             f"{len(rows)} others. Its sky map stays as it is; give another --id.",
             code="no_frames",
         )
-
-
-def all_configs() -> dict[str, type]:
-    """{stage: Config} of the whole pipeline: a run keeps the settings of all stages."""
-    from hscdb.pipeline import ORDER, load
-
-    return {name: load(name).config for name in ORDER}
 
 
 def rerun_word(args: argparse.Namespace, names: list[str]) -> str | None:

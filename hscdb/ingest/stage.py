@@ -16,8 +16,8 @@ from hscdb.errors import ConfigError, InputError
 from hscdb.fits import header as headers
 from hscdb.fits.intake import MODES, find_files, fingerprint, placed
 from hscdb.fits.raw import check_size
+from hscdb.ingest.stage_config import Config
 from hscdb.ingest.translate import Facts, is_frame, translate
-from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, stage
 
 if TYPE_CHECKING:
@@ -63,11 +63,6 @@ class RawFile:
     sha256: str = ""
     frames: tuple[RawFrame, ...] = ()
     error: InputError | None = None
-
-
-@dataclass(frozen=True)
-class Config:
-    mode: str = setting("link", "how files get into the repository", was="mode", choices=MODES)
 
 
 def read_file(path: Path, camera: Camera) -> RawFile:

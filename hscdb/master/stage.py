@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +20,8 @@ from hscdb.image.readout import defects
 from hscdb.image.readout.frame import Steps
 from hscdb.master import combine, smooth, stage_defects
 from hscdb.master.read import OF_SKY, Recipe
+from hscdb.master.stage_config import Config
 from hscdb.run import levels, masters
-from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, stage
 
 if TYPE_CHECKING:
@@ -38,30 +37,6 @@ insert_master_input = query("master/insert_master_input")
 
 KINDS = ("bias", "dark", "flat", "fringe", "sky", "defects")
 OF_FILTER = ("flat", *OF_SKY)
-
-
-@dataclass(frozen=True)
-class Config:
-    validity_days: int = setting(
-        180, "days before and after its date for which a master holds; neighbors share at the midpoint", unit="d",
-        was="validity",
-    )  # fmt: skip
-    night_gap_days: int = setting(30, "frames of nights further apart go into different masters", unit="d")
-    n_frame_min: int = setting(1, "frames a master needs at least")
-    n_sigma: float = setting(4.0, "pixels further from the center of the stack are left out", was="clip")
-    floor: float = setting(0.005, "part of the level that frames may differ by besides their noise")
-    do_bias: bool = setting(True, "subtract the master bias from darks and flats", was="isr.doBias")
-    do_dark: bool = setting(True, "subtract the master dark from flats and science frames", was="isr.doDark")
-    do_flat: bool = setting(True, "divide science frames by the master flat", was="isr.doFlat")
-    do_linearity: bool = setting(True, "correct the response of darks and flats", was="isr.doLinearize")
-    do_crosstalk: bool = setting(True, "correct the crosstalk of darks and flats", was="isr.doCrosstalk")
-    do_defects: bool = setting(True, "leave dead amplifiers alone", was="isr.doDefect")
-    do_vignette: bool = setting(True, "no flat outside the lit circle (NO_DATA)", was="doVignette")
-    fringe_smooth_pix: float = setting(1.0, "sigma by which a fringe frame is smoothed", unit="pix")
-    sky_mesh_pix: int = setting(128, "mesh through which a sky frame is smoothed", unit="pix")
-    hot_min_e_s: float = setting(0.5, "pixels this far above the dark's level are bad", unit="electron/s")
-    hot_n_sigma: float = setting(6.0, "and this many sigma of the dark")
-    response_max: float = setting(0.2, "pixels whose response differs by more from that of their neighbors are bad")
 
 
 @stage("master", per="ccd", config=Config, reads=("frame", "visit"), writes=("master", "master_input", "master_defect"))

@@ -14,10 +14,8 @@ from hscdb.mosaic import fluxdesign, prepare, solve
 from hscdb.mosaic.places import Options
 
 if TYPE_CHECKING:
-    from hscdb.mosaic.stage import Config
+    from hscdb.mosaic.stage_config import Config
 
-MODELS = ("mosaic", "jointcal")
-FLUXES = ("", "constrainedMagnitude", "constrainedFlux", "simpleMagnitude", "simpleFlux")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """qa: numbers that judge the joint solution into qa_metric, then pictures drawn from queries."""
 
 import logging
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,7 +9,7 @@ from hscdb.db.queries import query
 from hscdb.errors import InputError
 from hscdb.fits.table import write_table
 from hscdb.qa import metrics, tables
-from hscdb.run.config import setting
+from hscdb.qa.stage_config import Config
 from hscdb.run.stage import Funnel, Work, stage
 
 logger = logging.getLogger(__name__)
@@ -32,16 +31,6 @@ read_ref_catalogs = query("qa/read_ref_catalogs")
 # Distance [arcmin] and largest deviation of the requirement [mas] for AM1 to AM3 (LPM-17); AM3 at 60 instead of 200
 # arcmin, which no exposure of HSC or DECam spans.
 _DISTANCES = ((1, 5.0, 20.0), (2, 20.0, 20.0), (3, 60.0, 30.0))
-
-
-@dataclass(frozen=True)
-class Config:
-    """Settings of qa."""
-
-    snr_min: float = setting(100.0, "least S/N of the detections judged by", was="validate_drp brightSnr")
-    n_star_max: int = setting(2000, "most stars for the pairs of AM1 to AM3")
-    n_visit_plot_max: int = setting(50, "most visits with a picture of their own")
-    do_plots: bool = setting(True, "draw pictures", was="--diagnostics")
 
 
 @stage(

@@ -13,7 +13,7 @@ from hscdb.db import lost, tables
 from hscdb.db.engine import transaction
 from hscdb.db.queries import query
 from hscdb.errors import DiskError
-from hscdb.run import pool, tasks
+from hscdb.run import tasks
 from hscdb.run.interrupt import stopping
 from hscdb.run.log import Progress, logger
 from hscdb.run.plan import Event, Plan
@@ -78,7 +78,7 @@ def with_needs(stages: Iterable[Stage], known: Mapping[str, Stage] | None = None
     while waiting:
         for need in waiting.pop().needs:
             if need not in found:
-                found[need] = pipeline.load(need)
+                found[need] = pipeline.outline(need)
                 waiting.append(found[need])
     return found
 
@@ -87,6 +87,7 @@ def with_needs(stages: Iterable[Stage], known: Mapping[str, Stage] | None = None
 class Command:
     """What is common to all groups of one command.
 
+    stages  : outlines will do (see pipeline.py): who works imports the stages.
     options : words of the command that are no settings. jobs: worker processes. dask: address of a scheduler.
     known   : stages by name besides those of the pipeline (tests).
     """
@@ -235,6 +236,8 @@ class Command:
                 outcome.bugs.append(event)
             elif event.kind == "lost":
                 outcome.lost = event.text
+
+        from hscdb.run import pool  # with it come FITS files: not for a look whether anything is left to do
 
         try:
             if self.dask is not None:

@@ -11,13 +11,13 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from typing import Any, cast
 
+from hscdb import pipeline
 from hscdb.db.engine import connect, transaction
 from hscdb.db.queries import query
 from hscdb.errors import ConfigError
 from hscdb.run import fork, log
 from hscdb.run.log import logger
 from hscdb.run.plan import Event, Plan
-from hscdb.run.stage import all_registered
 from hscdb.run.threads import limit_threads
 from hscdb.run.worker import Worker, guarded
 
@@ -82,7 +82,7 @@ class Processes:
     def __init__(self, plan: Plan, jobs: int, tell: Tell) -> None:
         self.plan, self.jobs, self.tell = plan, jobs, tell
         # What the stages import is imported once, by the process that the workers are forked from.
-        self.context = fork.context(sorted({stage.run.__module__ for stage in all_registered()}))
+        self.context = fork.context(pipeline.modules(plan.stages))
         self.alive: dict[Connection, ForkServerProcess] = {}
         self.at: dict[int, Event] = {}  # process -> the task it has begun
         self.killed: dict[str, int] = {}  # data id -> workers killed at it

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hscdb import pipeline
 from hscdb.db import lost
 from hscdb.db.engine import connect, transaction
 from hscdb.db.queries import query
@@ -47,6 +48,7 @@ class Worker:
 
     def __init__(self, plan: Plan, tell: Callable[[Event], None]) -> None:
         self.plan, self.tell = plan, tell
+        self.stages = [pipeline.loaded(stage) for stage in plan.stages]
         self.repository = Repository.open(plan.repository, plan.dsn)
         self.units = {unit.data_id: unit for unit in plan.units}
         self.engine = connect(plan.dsn, pool=False, application_name=f"hscdb {'+'.join(plan.names)}")
@@ -95,7 +97,7 @@ class Worker:
         carry: dict[str, Any] = {}
         broken: dict[str, str] = {}
         tasks = self._tasks(unit, self.plan.names)
-        for stage in self.plan.stages:
+        for stage in self.stages:
             task = tasks.get(stage.name)
             if task is None or task["status"] not in ("todo", "running"):
                 if task is not None and task["status"] == "failed":
@@ -227,7 +229,7 @@ class Worker:
         """The frame stage that writes what is missing, if we may do it again."""
         needs = [each for each in stage.needs if each in self.plan.makers]
         wanted = error.stage or (needs[-1] if needs else None)
-        return self.plan.makers.get(wanted) if wanted in needs else None
+        return pipeline.loaded(self.plan.makers[wanted]) if wanted in needs else None
 
     def _remake(self, maker: Stage, unit: Unit, carry: dict[str, Any], after: str) -> str | None:
         with self.connection.begin():

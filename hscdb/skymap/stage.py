@@ -6,7 +6,7 @@ fixed map of the whole sky on which they lie. A discrete map belongs to its run 
 
 import json
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from hscdb.db import copy
 from hscdb.db.queries import query
 from hscdb.errors import ConfigError, DataError
-from hscdb.run.config import setting
 from hscdb.run.stage import Funnel, Work, stage
 from hscdb.sky.hull import bounding_circle
 from hscdb.sky.rings import Rings
 from hscdb.sky.tract import PATCH, Layout, Tract
+from hscdb.skymap.stage_config import Config
 
 logger = logging.getLogger(__name__)
 
@@ -33,24 +33,6 @@ insert_tract = query("skymap/insert_tract")
 _LINK = np.dtype(
     [("run_id", "i8"), ("task_id", "i8"), ("skymap", "O"), ("tract", "i4"), ("visit", "i8"), ("ccd", "i4")]
 )
-
-
-@dataclass(frozen=True)
-class Config:
-    """Settings of the skymap stage."""
-
-    pixel_scale_arcsec: float | None = setting(
-        None, "pixel scale of tracts; None is the camera's", unit="arcsec/pix", was="pixelScale"
-    )
-    patch_inner_pix: int = setting(4000, "side of a patch without border", unit="pix", was="patchInnerDimensions")
-    patch_border_pix: int = setting(100, "border around a patch", unit="pix", was="patchBorder")
-    tract_overlap_deg: float = setting(0.0, "overlap added around a discrete tract", unit="deg", was="tractOverlap")
-    border_deg: float = setting(0.0, "added to the radius of a discrete tract", unit="deg", was="borderSize")
-    rings_name: str = setting("hsc_rings_v1", "name of the rings map; one name has one geometry")
-    rings_version: int = setting(1, "numbering of the rings map", choices=(0, 1))
-    rings_overlap_deg: float = setting(1.0 / 60.0, "overlap of the tracts of a rings map", unit="deg")
-    n_ring: int = setting(120, "rings of a rings map", was="numRings")
-    ra_start_deg: float = setting(0.0, "right ascension of each ring's first tract", unit="deg", was="raStart")
 
 
 @stage(

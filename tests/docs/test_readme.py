@@ -15,7 +15,6 @@ from hscdb import pipeline
 from hscdb.camera.load import load
 from hscdb.cli import commands, main
 from hscdb.cli.heritage import HEIRS
-from hscdb.cli.stages import all_configs
 from hscdb.db.server import Server
 from hscdb.errors import HscdbError
 from hscdb.ingest.translate import translate
@@ -148,7 +147,7 @@ def test_the_heir_of_an_hscpipe_command_is_understood(name: str) -> None:
 
 
 def test_every_setting_that_is_named_exists() -> None:
-    configs = all_configs()
+    configs = pipeline.configs()
     named = re.findall(rf"\b({'|'.join(configs)})\.(?!py\b)([a-z]\w+)\b", TEXT)
     assert len(named) > 5
     for stage, name in named:

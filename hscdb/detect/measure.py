@@ -11,9 +11,9 @@ from hscdb.detect.centroid import fit_star
 from hscdb.detect.deblend import Children
 from hscdb.detect.flux import annulus, circles, kron
 from hscdb.detect.psf_flux import broader, psf_flux, spread
+from hscdb.detect.shape import fill_shape
 from hscdb.image import flags as bits
 from hscdb.image import mask as planes
-from hscdb.image.moments import adapt, weighted_sums
 from hscdb.image.psf import Psf, fill_stamp, fill_terms
 from hscdb.image.resample import HALF, shift_core
 
@@ -40,9 +40,7 @@ PIXEL_FLAGS = (
     ("CROSSTALK", "crosstalk", ""),
 )
 CENTROID_BAD = bits.word("centroid_bad")
-SHAPE_BAD = bits.word("shape_bad")
 PSF_FLUX_BAD = bits.word("psf_flux_bad")
-GAUSS_FLUX_BAD = bits.word("gauss_flux_bad")
 KRON_FLUX_BAD = bits.word("kron_flux_bad")
 APER_FLUX_BAD = bits.word("aper_flux_bad")
 EDGE = bits.word("edge")
@@ -147,7 +145,7 @@ def _measure(image, clean, variance, mask, basin, blend_of, kinds, keys, xs, ys,
         out[k, :] = np.nan
         n_pixel[k] = n
         out[k, 17] = peak if peak > -np.inf else np.nan  # a child may have got no pixel at all
-        pxx, pyy, pxy = psf_moments[k, 0], psf_moments[k, 1], psf_moments[k, 2]
+        pxx, pyy = psf_moments[k, 0], psf_moments[k, 1]
         sigma = np.sqrt(0.5 * (pxx + pyy))
         fill_terms(xs[k], ys[k], order, nx, ny, term)
         fill_stamp(coefficient, term, stamp)
@@ -190,31 +188,15 @@ def _measure(image, clean, variance, mask, basin, blend_of, kinds, keys, xs, ys,
         else:
             flag |= PSF_FLUX_BAD
             snr = 0.0
-        # adaptive moments and Gaussian flux
-        if adapt(clean, x, y, sigma, reach, max(2.0, sigma), moments):
-            out[k, 5] = moments[2]
-            out[k, 6] = moments[3]
-            out[k, 7] = moments[4]
-            weighted_sums(clean, moments[0], moments[1], moments[2], moments[3], moments[4], reach, sums)
-            child = sums[0]
-            out[k, 10] = 2.0 * child
-            weighted_sums(image, moments[0], moments[1], moments[2], moments[3], moments[4], reach, sums)
-            if sums[0] > 0.0:
-                out[k, 15] = 1.0 - child / sums[0]
-            # w^2 is a Gaussian of half the covariance
-            weighted_sums(variance, moments[0], moments[1], 0.5 * moments[2], 0.5 * moments[3], 0.5 * moments[4],
-                          reach, sums)  # fmt: skip
-            out[k, 11] = 2.0 * np.sqrt(max(sums[0], 0.0))
-            if status == 0 and snr > 10.0:
-                # a broad source has a flatter top: its place is as much less certain
-                ratio = 2.0 * (pxx + pyy) / (pxx + pyy + moments[2] + moments[3])
-                if ratio < 1.0:
-                    out[k, 2] /= ratio
-                    out[k, 3] /= ratio
-                    out[k, 4] /= ratio * ratio
-        else:
-            flag |= SHAPE_BAD | GAUSS_FLUX_BAD
-            moments[2], moments[3], moments[4] = pxx, pyy, pxy
+        shape = fill_shape(image, clean, variance, x, y, psf_moments[k], max(2.0, sigma), reach, moments, sums, out[k])
+        flag |= shape
+        if shape == 0 and status == 0 and snr > 10.0:
+            # a broad source has a flatter top: its place is as much less certain
+            ratio = 2.0 * (pxx + pyy) / (pxx + pyy + moments[2] + moments[3])
+            if ratio < 1.0:
+                out[k, 2] /= ratio
+                out[k, 3] /= ratio
+                out[k, 4] /= ratio * ratio
         if not kron(clean, variance, x, y, moments[2], moments[3], moments[4], 1.2533 * sigma, ellipse):
             flag |= KRON_FLUX_BAD
         out[k, 12], out[k, 13], out[k, 14] = ellipse[0], ellipse[1], ellipse[2]

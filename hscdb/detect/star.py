@@ -39,12 +39,13 @@ def _measure(image, mask, blemish, x, y, sigma, half, radius, out, clean):
     ny, nx = image.shape
     moments = np.empty(5)
     sums = np.empty(6)
+    start = np.array([sigma * sigma, sigma * sigma, 0.0])
     for k in range(len(x)):
         out[k, :] = np.nan
         clean[k] = False
         if not (radius <= x[k] < nx - radius and radius <= y[k] < ny - radius):
             continue
-        if not adapt(image, float(x[k]), float(y[k]), sigma, half, 4.0, moments):
+        if not adapt(image, float(x[k]), float(y[k]), start, half, 4.0, moments):
             continue
         weighted_sums(image, moments[0], moments[1], moments[2], moments[3], moments[4], half, sums)
         for i in range(5):

@@ -17,7 +17,7 @@ FLAGS: tuple[tuple[str, int, str], ...] = (
     ("off_image", 10, "the centroid lies outside the image"),
     ("crosstalk", 11, "a crosstalk-struck pixel in the footprint or within 3 pix of the centroid"),
     ("centroid_bad", 12, "the centroid did not converge; the peak is given"),
-    ("shape_bad", 13, "the adaptive moments did not converge"),
+    ("shape_bad", 13, "the adaptive moments did not converge: those under the PSF's weight are given, or the PSF's"),
     ("psf_flux_bad", 14, "the PSF flux could not be measured"),
     ("gauss_flux_bad", 15, "the Gaussian flux could not be measured"),
     ("kron_flux_bad", 16, "the Kron flux could not be measured"),

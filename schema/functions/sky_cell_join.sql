@@ -1,6 +1,35 @@
 -- The match of two tables by cells: each probe is put into the cells that its circle touches, each row of the base into its
--- own, and equal cells are hashed. What is computed for a row stands in an arm of a UNION ALL (the other arm may be empty):
--- the planner copies other expressions to wherever they are used, and would compute cells again for every pair.
+-- own, and equal cells are hashed. Zone and cell are numbered by rounding, which costs one step where floor and cast are two.
+
+-- The number given. Being volatile it keeps the planner from copying the expressions of a subquery to wherever they are
+-- used, so that they are computed once a row; it is inlined afterwards and costs nothing. OFFSET 0 would do the same, but
+-- keeps the join to one process, as an arm of a UNION ALL without FROM does before PostgreSQL 16.
+CREATE OR REPLACE FUNCTION sky_once(number integer) RETURNS integer
+    LANGUAGE sql VOLATILE PARALLEL SAFE
+    AS $$ SELECT $1 $$;
+COMMENT ON FUNCTION sky_once(integer) IS 'The number given; in a subquery it keeps all columns from being computed twice';
+
+-- Cells of a zone: as many as there is room for cells of height h at the end that is nearer to a pole. Zones within 60 deg of
+-- the equator have one number of cells, so that no cosine is needed where nearly all rows are.
+CREATE OR REPLACE FUNCTION sky_n_cell(zone integer, h double precision) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+SELECT CASE WHEN abs($1 * $2) + $2 / 2.0::float8 <= 60.0::float8 THEN floor(180.0::float8 / $2)
+            ELSE greatest(floor(360.0::float8 / $2 * cos(radians(least(abs($1 * $2) + $2 / 2.0::float8, 90.0::float8)))),
+                          1.0::float8) END
+    $$;
+COMMENT ON FUNCTION sky_n_cell(integer, double precision) IS 'How many cells the zone at zone x h [deg] is cut into';
+
+-- The cell that holds a right ascension, from 0: cell 0 lies on both sides of RA 0.
+CREATE OR REPLACE FUNCTION sky_cell_number(ra double precision, zone integer, h double precision) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+SELECT CASE WHEN ($1 / 360.0::float8 - floor($1 / 360.0::float8)) * sky_n_cell($2, $3) < sky_n_cell($2, $3) - 0.5::float8
+            THEN CAST(($1 / 360.0::float8 - floor($1 / 360.0::float8)) * sky_n_cell($2, $3) AS integer)
+            ELSE 0 END
+    $$;
+COMMENT ON FUNCTION sky_cell_number(double precision, integer, double precision)
+    IS 'Number of the cell of a zone of height h [deg] that holds a right ascension';
 
 -- Places of a table for each square degree, as its rows see them, from one zone in 67; NULL for less than a hundred places.
 CREATE OR REPLACE FUNCTION sky_crowding(p_table regclass, p_ra name, p_dec name) RETURNS double precision
@@ -41,8 +70,8 @@ SELECT greatest(sky_cell_height($1),
 COMMENT ON FUNCTION sky_cell_best_height(double precision, double precision, double precision, double precision)
     IS 'Height [deg] of the cells for a match within r [deg] of so many probes, of a density [1/deg^2] or NULL, to so many rows';
 
--- The statement that gives each place (id, ra, dec) once for each cell of height h that its circle of radius r touches:
--- those in which its corners (i, j) lie. Where that is easy, within 60 deg of the equator, 2.001 r reaches as far as
+-- The statement that gives each place (id, ra, dec) once for each cell (zone, cell) of height h that its circle of radius r
+-- touches: those in which its corners (i, j) lie. Where that is easy, within 60 deg of the equator, 2.001 r reaches as far as
 -- asin(sin r / cos dec), and c = cos^2 dec, e = -dc/ddec / 2 [1/deg] are given for sky_pair_near; elsewhere c is 9.
 -- A table is read three times, with little to compute: for the first corner, for the others of the few that need them, and
 -- for what is not easy. A view, which may be dear, is read once.
@@ -57,29 +86,26 @@ DECLARE
     w      text := format('%L::float8', 2.001::float8 * r);
     k      text := format('%L::float8', floor(180.0::float8 / h) / 360.0::float8);
     easy   text := format('abs(t."dec") < %L::float8 AND t.ra > %s AND t.ra < %L::float8',
-                          60.0::float8 - 2.0::float8 * h, w, 359.9999::float8 - 2.001::float8 * r);
-    two_zones text := format('floor((t."dec" + %1$s + 90.0::float8) / %2$s) <> floor((t."dec" - %1$s + 90.0::float8) / %2$s)',
-                             r_text, h_text);
-    two_cells text := format('floor((t.ra + %1$s) * %2$s) <> floor((t.ra - %1$s) * %2$s)', w, k);
+                          60.0::float8 - 2.0::float8 * h, w, 360.0::float8 - 1.1::float8 * h - 2.001::float8 * r);
+    low    text := format('CAST((t."dec" - %s) / %s AS integer)', r_text, h_text);
+    high   text := format('CAST((t."dec" + %s) / %s AS integer)', r_text, h_text);
+    two_zones text := format('%s <> %s', high, low);
+    two_cells text := format('CAST((t.ra + %1$s) * %2$s AS integer) <> CAST((t.ra - %1$s) * %2$s AS integer)', w, k);
     whole  text := format('(SELECT CAST(s.%I AS bigint) AS id, CAST(s.%I AS double precision) AS ra,'
                           ' CAST(s.%I AS double precision) AS "dec" FROM %s AS s) AS t', p_key, p_ra, p_dec, p_table);
     corner text := 'SELECT t.id, t.ra, t."dec", power(cos(radians(t."dec")), 2.0::float8) AS c,'
                 || ' sin(radians(2.0::float8 * t."dec")) * 0.008726646259971648::float8 AS e,'
-                || ' CAST(floor((t."dec" + %s + 90.0::float8) / %s) AS bigint) * 1048573'
-                || ' + CAST(floor((t.ra + %s) * %s) AS bigint) AS cell FROM %s';
+                || ' CAST((t."dec" + %s) / %s AS integer) AS zone, CAST((t.ra + %s) * %s AS integer) AS cell FROM %s';
     rest   text := format(
-'SELECT p.id, p.ra, p."dec", 9.0::float8 AS c, 0.0::float8 AS e,
-        sky_cell(p.ra + o.i * p.w, CASE WHEN o.j < 0.0::float8 THEN p.low ELSE p.high END, %2$s) AS cell
-   FROM (SELECT t.id, t.ra, t."dec", sky_cell_reach(t."dec", %1$s) AS w,
-                sky_cell_zone(t."dec" - %1$s, %2$s) AS low, sky_cell_zone(t."dec" + %1$s, %2$s) AS high
-           FROM (%3$s) AS t %4$s
-          UNION ALL
-         SELECT NULL::bigint, NULL::float8, NULL::float8, NULL::float8, NULL::integer, NULL::integer WHERE false) AS p
+'SELECT p.id, p.ra, p."dec", 9.0::float8 AS c, 0.0::float8 AS e, CASE WHEN o.j < 0.0::float8 THEN p.low ELSE p.high END AS zone,
+        sky_cell_number(p.ra + o.i * p.w, CASE WHEN o.j < 0.0::float8 THEN p.low ELSE p.high END, %2$s) AS cell
+   FROM (SELECT t.id, t.ra, t."dec", sky_cell_reach(t."dec", %1$s) AS w, sky_once(%5$s) AS low, %6$s AS high
+           FROM (%3$s) AS t %4$s) AS p
    JOIN (VALUES (-1.0::float8, -1.0::float8), (1.0, -1.0), (-1.0, 1.0), (1.0, 1.0)) AS o (i, j)
      ON (o.j < 0.0::float8 OR p.high <> p.low)
-    AND (o.i < 0.0::float8 OR sky_cell(p.ra + p.w, CASE WHEN o.j < 0.0::float8 THEN p.low ELSE p.high END, %2$s)
-                              <> sky_cell(p.ra - p.w, CASE WHEN o.j < 0.0::float8 THEN p.low ELSE p.high END, %2$s))',
-        r_text, h_text, sky_places(p_table, p_key, p_ra, p_dec), '%s');
+    AND (o.i < 0.0::float8 OR sky_cell_number(p.ra + p.w, CASE WHEN o.j < 0.0::float8 THEN p.low ELSE p.high END, %2$s)
+                              <> sky_cell_number(p.ra - p.w, CASE WHEN o.j < 0.0::float8 THEN p.low ELSE p.high END, %2$s))',
+        r_text, h_text, sky_places(p_table, p_key, p_ra, p_dec), '%s', low, high);
 BEGIN
     IF (SELECT c.relkind FROM pg_class AS c WHERE c.oid = p_table) IN ('v', 'f') THEN
         RETURN format(rest, '');
@@ -97,23 +123,22 @@ END
 COMMENT ON FUNCTION sky_corners_statement(regclass, name, name, name, double precision, double precision)
     IS 'The statement that gives each place once for each cell of height h [deg] that its circle of radius r [deg] touches';
 
--- The statement that gives each place with its own cell; NULL for those that are nowhere.
+-- The statement that gives each place with its own zone and cell; NULL for those that are nowhere.
 CREATE OR REPLACE FUNCTION sky_in_cells_statement(p_table regclass, p_key name, p_ra name, p_dec name, h double precision)
     RETURNS text
     LANGUAGE sql STABLE
     AS $$
 SELECT format(
 'SELECT t.id, CASE WHEN t.ra >= 0.0::float8 AND t.ra < 360.0::float8 THEN t.ra ELSE sky_ra(t.ra) END AS ra, t."dec",
-        CASE WHEN abs(t."dec") < %2$L::float8 AND t.ra >= 0.0::float8 AND t.ra < 359.9999::float8
-             THEN CAST(floor((t."dec" + 90.0::float8) / %1$L::float8) AS bigint) * 1048573
-                  + CAST(floor(t.ra * %3$L::float8) AS bigint)
-             WHEN t."dec" BETWEEN -90 AND 90 AND t.ra > ''-Infinity'' AND t.ra < ''Infinity''
-             THEN sky_cell(t.ra, sky_cell_zone(t."dec", %1$L::float8), %1$L::float8) END AS cell
+        CASE WHEN abs(t."dec") <= 90.0::float8 THEN CAST(t."dec" / %1$L::float8 AS integer) END AS zone,
+        sky_once(CASE WHEN abs(t."dec") < %2$L::float8 AND t.ra >= 0.0::float8 AND t.ra < %8$L::float8
+                      THEN CAST(t.ra * %3$L::float8 AS integer)
+                      WHEN abs(t."dec") <= 90.0::float8 AND t.ra > ''-Infinity'' AND t.ra < ''Infinity''
+                      THEN sky_cell_number(t.ra, CAST(t."dec" / %1$L::float8 AS integer), %1$L::float8) END) AS cell
    FROM (SELECT CAST(s.%5$I AS bigint) AS id, CAST(s.%6$I AS double precision) AS ra, CAST(s.%7$I AS double precision) AS "dec"
-           FROM %4$s AS s) AS t
-  UNION ALL
- SELECT NULL::bigint, NULL::float8, NULL::float8, NULL::bigint WHERE false',
-        h, 60.0::float8 - h, floor(180.0::float8 / h) / 360.0::float8, p_table, p_key, p_ra, p_dec)
+           FROM %4$s AS s) AS t',
+        h, 60.0::float8 - h, floor(180.0::float8 / h) / 360.0::float8, p_table, p_key, p_ra, p_dec,
+        360.0::float8 - 1.1::float8 * h)
     $$;
 COMMENT ON FUNCTION sky_in_cells_statement(regclass, name, name, name, double precision)
     IS 'The statement that gives the places of a table with their cells of height h [deg]';
@@ -137,7 +162,11 @@ CREATE OR REPLACE FUNCTION sky_cell_join_statement(
     AS $$
 DECLARE
     density double precision := CASE WHEN n_probe >= 100000.0 AND r < 0.005 THEN sky_crowding(probe, probe_ra, probe_dec) END;
-    h       double precision := sky_cell_best_height(r, n_probe, n_base, density);
+    -- cells hashed by their own numbers (schema/0290) are best with one probe in two, 2 h^2 in size
+    is_own  boolean := to_regoperator('=#=(integer,integer)') IS NOT NULL;
+    h       double precision := greatest(sky_cell_best_height(r, n_probe, n_base, density),
+                                         CASE WHEN is_own AND density > 0.0::float8
+                                              THEN least(0.5::float8 / sqrt(density), 64.0::float8 * r) END);
     is_near text := CASE WHEN r <= 0.00139 THEN 'a.c < 2.0::float8' ELSE 'false' END;
 BEGIN
     RETURN format(
@@ -145,12 +174,14 @@ BEGIN
         CASE WHEN %3$s THEN sqrt(sky_pair_near(b.ra - a.ra, b."dec" - a."dec", a.c, a.e)) * 3600.0::float8
              ELSE degrees(2 * asin(sqrt(sky_sindist(a.ra, a."dec", b.ra, b."dec")))) * 3600 END AS sep_arcsec
    FROM (%1$s) AS a
-   JOIN (%2$s) AS b ON b.cell = a.cell
-  WHERE CASE WHEN %3$s THEN sky_pair_near(b.ra - a.ra, b."dec" - a."dec", a.c, a.e) < %4$L::float8
-             ELSE abs(a."dec" - b."dec") < %5$L::float8 AND sky_sindist(a.ra, a."dec", b.ra, b."dec") < %6$L::float8 END',
+   JOIN (%2$s) AS b ON b.zone = a.zone AND b.cell %7$s a.cell
+  WHERE abs(b."dec" - a."dec") < %5$L::float8
+    AND CASE WHEN %3$s THEN sky_pair_near(b.ra - a.ra, b."dec" - a."dec", a.c, a.e) < %4$L::float8
+             ELSE sky_sindist(a.ra, a."dec", b.ra, b."dec") < %6$L::float8 END',
         sky_corners_statement(probe, probe_key, probe_ra, probe_dec, r + 1e-9::float8, h),
         sky_in_cells_statement(base, base_key, base_ra, base_dec, h),
-        is_near, r * r, r + 1e-9::float8, power(sin(radians(r) / 2.0::float8), 2.0::float8));
+        is_near, r * r, r + 1e-9::float8, power(sin(radians(r) / 2.0::float8), 2.0::float8),
+        CASE WHEN is_own THEN '=#=' ELSE '=' END);
 END
     $$;
 COMMENT ON FUNCTION sky_cell_join_statement(regclass, name, name, name, double precision,

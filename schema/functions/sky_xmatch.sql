@@ -197,7 +197,10 @@ COMMENT ON FUNCTION sky_is_search_cheaper(regclass, name, name, name, double pre
     IS 'Whether a match costs less by the sky index of the second table than by cells';
 
 -- The settings hold inside only: a hash join is what cells are for, a merge join would sort both tables by expressions;
--- statements with sky conditions look so dear to the planner that it would compile them.
+-- statements with sky conditions look so dear to the planner that it would compile them, which pays for long tables only;
+-- the rows it expects are so many that handing them over would seem dearer than to work alone.
+-- What a function returns is stored until it ends, in memory while work_mem allows as the store is made: by the first
+-- RETURN QUERY, which is empty. Rows of 1e7 pairs are 0.6 to 0.9 GB.
 CREATE OR REPLACE FUNCTION xmatch(
     left_table regclass, right_table regclass, radius_arcsec double precision, mode text DEFAULT 'all',
     left_key name DEFAULT NULL, right_key name DEFAULT NULL,
@@ -206,6 +209,7 @@ CREATE OR REPLACE FUNCTION xmatch(
     LANGUAGE plpgsql ROWS 100000
     SET search_path FROM CURRENT
     SET jit = off SET work_mem = '128MB' SET enable_mergejoin = off SET enable_hashjoin = on SET enable_nestloop = on
+    SET parallel_tuple_cost = 0
     AS $$
 DECLARE
     r           double precision := radius_arcsec / 3600.0;
@@ -221,6 +225,12 @@ BEGIN
             sky_column(right_table, right_ra), sky_column(right_table, right_dec);
     IF r IS NULL OR NOT (r > 0.0) OR r = 'NaN' THEN
         RETURN;
+    END IF;
+    EXECUTE format('SET LOCAL work_mem = %L', greatest(131072, least(1048576, pg_size_bytes(current_setting('shared_buffers')) / 3072)));
+    RETURN QUERY SELECT NULL::bigint, NULL::bigint, NULL::double precision WHERE false;
+    SET LOCAL work_mem = '128MB';
+    IF n_left + n_right > 5e6 THEN
+        SET LOCAL jit = on;  -- a fifth less, where the server can
     END IF;
     -- The shorter table probes; a short list searches the other's index whichever is shorter.
     is_swapped := n_right < n_left;

@@ -113,13 +113,13 @@ def test_the_cells_of_a_circle_hold_all_its_points_once(connection: Connection) 
             cells, own = connection.execute(text(ask), words).one()
             missed = connection.execute(
                 text(
-                    f"SELECT b.* FROM ({own}) AS b LEFT JOIN ({cells}) AS c ON c.id = b.id AND c.cell = b.cell"
-                    " WHERE c.id IS NULL"
+                    f"SELECT b.* FROM ({own}) AS b LEFT JOIN ({cells}) AS c"
+                    " ON c.id = b.id AND c.zone = b.zone AND c.cell = b.cell WHERE c.id IS NULL"
                 )
             ).all()
             assert missed == []
             counts = connection.execute(
-                text(f"SELECT count(*), count(DISTINCT (c.id, c.cell)) FROM ({cells}) AS c")
+                text(f"SELECT count(*), count(DISTINCT (c.id, c.zone, c.cell)) FROM ({cells}) AS c")
             ).one()
             assert counts[0] == counts[1] > n
 
@@ -139,6 +139,41 @@ def test_large_cells_of_sparse_tables_give_the_same_pairs_in(connection: Connect
         assert sorted(tuple(pair) for pair in found) == chosen(separation, radius, "all")
         height = f"SELECT 3600 * sky_cell_best_height({radius} / 3600.0, 1e6, 1e6, sky_crowding('a', 'ra', 'dec'))"
         assert 8.0 * radius < connection.execute(text(height)).scalar_one() <= 180.0
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_long_tables_are_hashed_by_cells_in_parallel(connection: Connection, is_ours: bool) -> None:
+    """With cells hashed by their own numbers, and where the schema's owner may not make that operator."""
+    if not is_ours:
+        connection.execute(text("DROP OPERATOR FAMILY near_integer_ops USING hash CASCADE"))
+        connection.execute(text("DROP OPERATOR =#= (integer, integer)"))
+    a = around(4, *STORIES["near the north pole"], 20000)
+    b = sphere.offset(a[0][::2], a[1][::2], np.full(10000, 10.0), np.full(10000, 0.3 / 3600.0))
+    for name, (ra, dec) in {"a": a, "b": b}.items():
+        connection.execute(text(f"CREATE TABLE many_{name} (id integer, ra double precision, dec double precision)"))
+        fill(connection, name, (ra, dec), index=False)
+        connection.execute(text(f"INSERT INTO many_{name} SELECT * FROM {name}"))
+        connection.execute(text(f"ANALYZE many_{name}"))
+    found = match(connection, "'many_a', 'many_b', 0.5")
+    near = [(left, right) for left, right, _ in found if left == 2 * right]
+    assert near == [(2 * right, right) for right in range(10000)]
+    separation = sphere.separation(
+        *(axis[[row[0] for row in found]] for axis in a), *(axis[[row[1] for row in found]] for axis in b)
+    )
+    assert (3600.0 * separation < 0.5).all()
+    statement = connection.execute(
+        text(
+            "SELECT sky_cell_join_statement('many_b', 'id', 'ra', 'dec', 10000, 'many_a', 'id', 'ra', 'dec', 20000,"
+            " 0.5 / 3600)"
+        )
+    ).scalar_one()
+    for setting in ("parallel_setup_cost = 0", "parallel_tuple_cost = 0", "min_parallel_table_scan_size = 0",
+                    "max_parallel_workers_per_gather = 2", "enable_mergejoin = off"):  # fmt: skip
+        connection.execute(text(f"SET LOCAL {setting}"))
+    plan = "\n".join(row[0] for row in connection.execute(text(f"EXPLAIN {statement}")))
+    assert plan.startswith("Gather"), plan
+    assert "Parallel Hash Join" in plan
+    assert ("=#=" in plan) == is_ours
 
 
 def test_crowding_is_the_density_that_rows_see(connection: Connection) -> None:

@@ -79,6 +79,7 @@ def fit(
     weight, is_told = np.empty((obs.x.size, 3)), noise.sample(obs.x.size)
     n_iteration, system, travel = n_done, None, np.inf
     watch = Watch("positions", "mas")
+    state.linearize()
     while True:
         n_iteration += 1
         asked = group if n_iteration in _LEARN else None
@@ -163,14 +164,14 @@ def _pass(
     weight: Floats,
     group: Ints | None = None,
 ) -> _Pass:
-    """Linearise, solve, move coefficients, CCDs and stars. Reserved stars follow their own detections only.
+    """Solve, move coefficients and CCDs, linearise, move stars. Reserved stars follow their own detections only.
 
+    state  : linearised; its offsets go along with the stars, whose steps are too short to ask for more.
     system : of an earlier pass, to be solved for the present gradient; None: a new one is made.
     weight : (n_obs, 3) is overwritten.
     group  : kinds of unknowns whose priors are learned with a new matrix; None: they stay `ridge`.
     """
     obs = state.obs
-    state.linearize()
     variance = state.covariance(rotation)
     linear.weights(variance, errors.scale**2, errors.floor**2, obs.visit, weight)
     ref_weight, ref_offset = state.reference()
@@ -192,10 +193,10 @@ def _pass(
     state.move_stars(shift)
     scalar = 0.5 * (weight[:, 0] + weight[:, 2]) * use
     share = 1.0 - robust.leverage(obs.star, scalar, np.zeros(obs.stars.size), obs.stars.size) - state.taken()
-    return _Pass(
-        state.offset - shift[obs.star], variance, state.offset - own[obs.star], share, star_covariance, ref_weight,
-        ref_offset - shift, miss, miss_weight, system, travel,
-    )  # fmt: skip
+    own_residual = state.offset - own[obs.star]
+    state.offset -= shift[obs.star]
+    left = state.offset.copy(), variance, own_residual, share, star_covariance, ref_weight, ref_offset - shift
+    return _Pass(*left, miss, miss_weight, system, travel)
 
 
 def _step(
@@ -270,7 +271,6 @@ def _solution(
     n, n_k = obs.visits.size * 2 * basis.n_terms(state.options.order), state.ccd_terms.shape[1]
     k = (obs.reason == "") & ~obs.is_reserved & (now.own_share > 0.02)
     axis_variance = 0.5 * (now.variance[:, 0] + now.variance[:, 2])
-    state.linearize()
     notes: dict[str, Any] = {
         "gauge": "references" if state.has_true_ref else "mean of the first calibrations",
         "largest_move_mas": round(now.travel, 5),

@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hscdb.mosaic import basis, fluxdesign, fluxerrors, noise, robust, schur, tint
+from hscdb.mosaic import basis, conjugate, fluxdesign, fluxerrors, noise, robust, schur, tint
 from hscdb.mosaic.fluxdesign import Design, Options
 from hscdb.mosaic.model import Bools, Floats, Flux, Geometry, Observations, References
 from hscdb.mosaic.progress import Watch
 
 _N_SOFT = 4  # passes with Huber weights before the hard cut
-_REFRESH = (1, _N_SOFT)  # passes whose matrix is not used again, as in astrometry.py
+_TOLERANCE, _N_STEP, _N_SLOW = 1e-2, 60, 10  # of the gradient left by a pass; its steps; from which a matrix is cheaper
 _SETTLED_MAG = 1e-6
 _FIRST_FLOOR_MAG = 0.002  # only for the first pass; measured afterwards
 _POGSON = 2.5 / np.log(10.0)
@@ -60,7 +60,7 @@ def fit(
     while True:
         n_iteration += 1
         watch.tell(n_iteration, state.travel)
-        state.advance(is_free * soft / errors.variance(given * state.ratio2, obs.visit), may, n_iteration in _REFRESH)
+        state.advance(is_free * soft / errors.variance(given * state.ratio2, obs.visit), may, n_iteration == _N_SOFT)
         variance = given * state.ratio2
         # outliers and errors by a star's detections among themselves, as in astrometry.fit
         good = may & (soft > 0) & (state.share > 0.02) & is_told
@@ -137,23 +137,22 @@ class _State:
     def advance(self, weight: Floats, may: Bools, is_last_of_matrix: bool) -> None:
         """One weighted solve of all unknowns and stars; weight (n_obs,) [mag^-2].
 
-        The matrix is that of an earlier pass, if one was kept; the gradient is always the present one.
+        With the matrix of an earlier pass, if one was kept, they are found by conjugate gradients.
         """
         obs, model, n = self.obs, self.design.model, self.obs.stars.size
         offset = self._miss(self.moved - self.star[obs.star])
         ref_offset = np.where(self.has_ref, self._miss(self.ref_mag - self.star), 0.0)
         fitted = weight * may
+        pull = self.prior - self.value
         if self.system is None:
             h, g = model.reduce(fitted, offset, self.ref_weight, ref_offset)
-            self.system = schur.System(h, self.design.ridge, self.design.active)
+            self.system = self.solved = schur.System(h, self.design.ridge, self.design.active)
+            step = self.system.step(g, pull)
         else:
-            total = np.bincount(obs.star, fitted, n) + self.ref_weight
-            mean = np.bincount(obs.star, fitted * offset, n) + self.ref_weight * ref_offset
-            g = model.pull(fitted, offset - (mean / np.maximum(total, 1e-300))[obs.star])
-        self.solved, travel = self.system, self.travel
-        step = self.system.step(g, self.prior - self.value)
+            g = model.gradient(fitted, offset, self.ref_weight, ref_offset)
+            step = self._iterated(self.system, g, pull, fitted)
         self.travel = float(np.abs(step).max())
-        if is_last_of_matrix or self.travel > max(0.5 * travel, _SETTLED_MAG):
+        if is_last_of_matrix:
             self.system = None
         self.value = self.value + step
         self.moved = self.mag + model.sums(self.value)
@@ -175,6 +174,20 @@ class _State:
         self.own_residual = self._miss(self.moved - self.own_mean[obs.star])
         self.ratio2 = self._ratio2()
         self.share = 1.0 - robust.leverage(obs.star, weight, np.zeros(n), n)
+
+    def _iterated(self, system: schur.System, g: Floats, pull: Floats, fitted: Floats) -> Floats:
+        """(n,) change of the unknowns by the matrix of the present weights; system: of earlier ones, much like it."""
+        model, ridge, active = self.design.model, self.design.ridge, self.design.active
+
+        def product(along: Floats) -> Floats:
+            h = model.gradient(fitted, self.mag, self.ref_weight, self.ref_mag, along[:, 0]) + ridge * along[:, 0]
+            return np.where(active, h, 0.0)[:, None]
+
+        right = np.where(active, ridge * pull - g, 0.0)[:, None]
+        answer, n_step = conjugate.solve(product, system.solve, right, _TOLERANCE, _N_STEP)
+        if n_step > _N_SLOW:
+            self.system = None
+        return answer[:, 0]
 
     def doubt_references(self, clip_sigma: float, is_soft: bool) -> None:
         """Weigh down references off their stars (variables, colors outside the color term's range).
@@ -229,7 +242,7 @@ def _solution(
         "visits_without_field": [
             int(v) for e, v in enumerate(obs.visits) if n_field and not design.active[first + e * n_field]
         ],
-        "reduced_fields": _reduced(design, obs),
+        "reduced_fields": fluxdesign.reduced(design, obs),
         "has_common_field": bool(design.active[n_group:first].any()),
         "ccds_held": [int(c) for i, c in enumerate(obs.ccds) if not is_ccd[i] and not options.is_simple],
         "model": ("simple" if options.is_simple else "constrained") + ("Flux" if options.in_flux else "Magnitude"),
@@ -262,17 +275,6 @@ def _solution(
     )  # fmt: skip
 
 
-def _reduced(design: Design, obs: Observations) -> dict[str, int]:
-    """{visit: degree} of visits whose own field is of a lower degree than asked for."""
-    model = design.model
-    if not model.n_field:
-        return {}
-    first = design.n_group + model.n_common
-    active = design.active[first : first + design.n_group * model.n_field].reshape(design.n_group, model.n_field)
-    highest = (active * basis.degrees(model.visit_order)[1:]).max(axis=1)
-    return {str(v): int(d) for v, d in zip(obs.visits, highest, strict=True) if d < model.visit_order}
-
-
 def _reasons(obs: Observations, is_free: Bools, used: Bools) -> npt.NDArray[np.object_]:
     reason = obs.reason.copy()
     reason[(reason == "") & ~is_free] = "no_flux"
@@ -293,4 +295,4 @@ def _errors(obs: Observations, state: _State, share: Floats, tied: Bools, n_tied
     if n_tied:
         common = fluxerrors.mean_star(design, state.weight, total, obs.star, tied)
     zero, ccd = fluxerrors.told(design, solved, share, common)
-    return zero, ccd, fluxerrors.of_stars(design, solved, state.weight, total, obs.star, common)
+    return zero, ccd, fluxerrors.of_stars(design, solved, state.weight, total, common)

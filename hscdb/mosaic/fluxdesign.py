@@ -120,6 +120,17 @@ def fields(design: Design, value: Floats, n_visit: int) -> Floats:
     return out
 
 
+def reduced(design: Design, obs: Observations) -> dict[str, int]:
+    """{visit: degree} of visits whose own field is of a lower degree than asked for."""
+    model = design.model
+    if not model.n_field:
+        return {}
+    first = design.n_group + model.n_common
+    active = design.active[first : first + design.n_group * model.n_field].reshape(design.n_group, model.n_field)
+    highest = (active * basis.degrees(model.visit_order)[1:]).max(axis=1)
+    return {str(v): int(d) for v, d in zip(obs.visits, highest, strict=True) if d < model.visit_order}
+
+
 def common_zero(
     refs: References, star: Floats, star_err: Floats, obs: Observations, options: Options
 ) -> tuple[float, float, int]:

@@ -12,6 +12,7 @@ against that counts.
 
 import numpy as np
 
+from hscdb.mosaic import fluxdraws
 from hscdb.mosaic.fluxdesign import Design
 from hscdb.mosaic.model import Bools, Floats, Ints
 from hscdb.mosaic.schur import System
@@ -40,15 +41,12 @@ def mean_star(design: Design, weight: Floats, total: Floats, star: Ints, which: 
     return design.model.pull(part, np.ones(weight.size))
 
 
-def of_stars(design: Design, solved: System, weight: Floats, total: Floats, star: Ints, common: Floats) -> Floats:
+def of_stars(design: Design, solved: System, weight: Floats, total: Floats, common: Floats) -> Floats:
     """(n_star,) one sigma of stars; total (n_star,) weights with references."""
     n_draw = int(np.clip(_ROOM / weight.size, *_N_DRAW))
     draws = solved.drawn(np.random.default_rng(1), n_draw)
-    square = np.zeros(total.size)
-    for one in draws.T:
-        off = np.bincount(star, weight * design.model.sums(one), total.size) / np.maximum(total, 1e-300)
-        square += np.where(total > 0, off - common @ one, 0.0) ** 2
-    return np.sqrt(1.0 / np.maximum(total, 1e-300) + square / n_draw)
+    square = fluxdraws.of_stars(design.model, draws, weight, total, common @ draws)
+    return np.sqrt(1.0 / np.maximum(total, 1e-300) + square)
 
 
 def of_fields(design: Design, solved: System | None, is_used: Bools) -> float:
@@ -58,9 +56,4 @@ def of_fields(design: Design, solved: System | None, is_used: Bools) -> float:
         return 0.0
     draws = solved.drawn(np.random.default_rng(2), int(np.clip(_ROOM / is_used.size, *_N_DRAW)))
     draws[:n] = draws[n + model.n_common + n * model.n_field :] = 0.0
-    visit = design.group[is_used]
-    count, square = np.maximum(np.bincount(visit, minlength=n), 1), 0.0
-    for one in draws.T:
-        field = model.sums(one)[is_used]
-        square += float(np.mean((field - (np.bincount(visit, field, n) / count)[visit]) ** 2))
-    return round(1000.0 * float(np.sqrt(square / draws.shape[1])), 4)
+    return round(1000.0 * float(np.sqrt(fluxdraws.of_visits(model, draws, is_used).mean())), 4)

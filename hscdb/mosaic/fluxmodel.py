@@ -49,19 +49,28 @@ class Model:
         """Number of unknowns."""
         return self.n_visit * (1 + self.n_field) + self.n_common + self.n_ccd
 
-    def _terms(self) -> tuple[Ints, Ints, Floats, Floats, int, int, int]:
+    def terms(self) -> tuple[Ints, Ints, Floats, Floats, int, int, int]:
         return self.visit, self.ccd, self.u, self.v, self.n_visit, self.order, self.visit_order
 
     def sums(self, unknowns: Floats) -> Floats:
         """(n_obs,) all terms of each detection [mag]."""
         out = np.empty(self.u.size)
-        _sums(*self._terms(), unknowns, out)
+        _sums(*self.terms(), unknowns, out)
         return out
 
     def pull(self, weight: Floats, miss: Floats) -> Floats:
         """Right side of the normal equations: weight (n_obs,), miss (n_obs,) magnitude minus star's weighted mean."""
         out = np.zeros(self.size)
-        _pull(*self._terms(), weight, miss, out)
+        _pull(*self.terms(), weight, miss, out)
+        return out
+
+    def gradient(
+        self, weight: Floats, offset: Floats, ref_weight: Floats, ref_offset: Floats, vector: Floats | None = None
+    ) -> Floats:
+        """Right side as of `reduce`; with a vector (size,): the reduced matrix times it, whatever the offsets."""
+        out = np.zeros(self.size)
+        known = self.start, *self.terms(), weight, offset, ref_weight, ref_offset
+        _apply(*known, np.zeros(0) if vector is None else vector, out)
         return out
 
     def told(self, share: Floats) -> tuple[Floats, Floats]:
@@ -96,7 +105,7 @@ class Model:
         blocks = tuple(np.zeros(size) for size in sizes)
 
         def chunk(first: int, last: int, h: Floats, g: Floats, u: Floats, t: Floats) -> None:
-            _chunk(self.start, *self._terms(), first, last, weight, offset, ref_weight, ref_offset, blocks, g, u, t)
+            _chunk(self.start, *self.terms(), first, last, weight, offset, ref_weight, ref_offset, blocks, g, u, t)
 
         h, g = schur.reduce(chunk, self.size, self.start.size - 1, 1)
         _assembled(self, blocks, h)
@@ -131,6 +140,46 @@ def _pull(visit, ccd, u, v, n_visit, order, visit_order, weight, miss, out):
             fill(order, u[k], v[k], tu, tv, common)
             fill(visit_order, u[k], v[k], tu, tv, own)
             _scatter(visit[k], ccd[k], n_visit, common, own, weight[k] * miss[k], out)
+
+
+@njit(cache=True, nogil=True)
+def _apply(start, visit, ccd, u, v, n_visit, order, visit_order, w, d, ref_w, ref_d, vector, out):
+    """Gradient of the offsets d, ref_d into out, or, if vector has a length, the reduced matrix times it."""
+    n_most = 1
+    for s in range(start.size - 1):
+        n_most = max(n_most, start[s + 1] - start[s])
+    common = np.empty((n_most, (order + 1) * (order + 2) // 2))
+    own, r = np.empty((n_most, (visit_order + 1) * (visit_order + 2) // 2)), np.empty(n_most)
+    most = max(order, visit_order) + 1
+    tu, tv = np.empty(most), np.empty(most)
+    n_common, n_own, is_product = common.shape[1] - 1, own.shape[1] - 1, vector.size > 0
+    for s in range(start.size - 1):
+        total, mean = ref_w[s], 0.0 if is_product else ref_w[s] * ref_d[s]
+        for k in range(start[s], start[s + 1]):
+            if w[k] == 0.0:
+                continue
+            j = k - start[s]
+            fill(order, u[k], v[k], tu, tv, common[j])
+            fill(visit_order, u[k], v[k], tu, tv, own[j])
+            if is_product:
+                one = vector[visit[k]] + vector[n_visit * (1 + n_own) + n_common + ccd[k]]
+                for i in range(n_common):
+                    one += common[j, 1 + i] * vector[n_visit + i]
+                first = n_visit + n_common + visit[k] * n_own
+                for i in range(n_own):
+                    one += own[j, 1 + i] * vector[first + i]
+                r[j] = one
+            else:
+                r[j] = d[k]
+            total += w[k]
+            mean += w[k] * r[j]
+        if total <= 0.0:
+            continue
+        mean /= total
+        for k in range(start[s], start[s + 1]):
+            if w[k] != 0.0:
+                j = k - start[s]
+                _scatter(visit[k], ccd[k], n_visit, common[j], own[j], w[k] * (r[j] - mean), out)
 
 
 @njit(cache=True, nogil=True)

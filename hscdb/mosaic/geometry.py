@@ -148,16 +148,15 @@ def _differences(camera: Camera, u: Floats, v: Floats) -> Floats:
 
 def anchors(where: Plane, frames: Any, visits: Ints) -> Anchors:
     """Corners of the frames (rows of mosaic/read_frames; corner_ra, corner_dec at the pixels' edges)."""
-    parts = []
-    for row in frames:
-        ccd = where.camera.ccds[int(row["ccd"])]
+    ccds, which = np.unique(frames["ccd"], return_inverse=True)
+    places = np.empty((ccds.size, 2, 4))
+    for i, number in enumerate(ccds):
+        ccd = where.camera.ccds[int(number)]
         x0, y0, x1, y1 = -0.5, -0.5, ccd.width - 0.5, ccd.height - 0.5
-        x, y = _field(where.camera, ccd, np.array([x0, x1, x1, x0]), np.array([y0, y0, y1, y1]))
-        visit = np.full(4, np.searchsorted(visits, row["visit"]))
-        corners = np.array([row["corner_ra"], row["corner_dec"]], np.float64)
-        parts.append(np.stack([visit, x - where.origin[0], y - where.origin[1], *corners]))
-    visit, x, y, ra, dec = np.concatenate(parts, axis=1)
-    return Anchors(visit.astype(np.int64), x, y, ra, dec)
+        places[i] = _field(where.camera, ccd, np.array([x0, x1, x1, x0]), np.array([y0, y0, y1, y1]))
+    x, y = (places[which, i].ravel() - where.origin[i] for i in range(2))
+    ra, dec = (np.array(frames[name].tolist(), np.float64).ravel() for name in ("corner_ra", "corner_dec"))
+    return Anchors(np.repeat(np.searchsorted(visits, frames["visit"]), 4).astype(np.int64), x, y, ra, dec)
 
 
 def half_sizes(camera: Camera, ccds: Ints) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from hscdb.mosaic import basis, ccdterms, krylov
+from hscdb.mosaic import basis, ccdterms, conjugate, krylov
 from hscdb.mosaic.basis import fill
 from hscdb.mosaic.model import Bools, Floats
 from hscdb.mosaic.places import State
@@ -179,24 +179,15 @@ class Equations:
         """(H + ridge)^-1 right (n, m) by conjugate gradients, each right side with lengths of its own."""
         near, empty = self.near, np.zeros((0, 2, 0), np.float32)
         off = ~near.active
-        left = np.where(off[:, None], 0.0, right)
-        answer = np.zeros_like(left)
-        along = z = near.near(left)
-        size = np.einsum("ij,ij->j", left, z)
-        least = _TOLERANCE**2 * size
-        for _ in range(_N_STEP):
+
+        def product(along: Floats) -> Floats:
             h = np.zeros_like(along)
             _apply(*self._places(self.fitted), empty, self.ref_weight, empty, self.n_k, along, h)
             h += near.ridge[:, None] * along
             h[off] = 0.0
-            length = size / np.maximum(np.einsum("ij,ij->j", along, h), 1e-300)
-            answer, left = answer + length * along, left - length * h
-            z = near.near(left)
-            before, size = size, np.einsum("ij,ij->j", left, z)
-            if (size <= least).all():
-                break
-            along = z + size / np.maximum(before, 1e-300) * along
-        return answer
+            return h
+
+        return conjugate.solve(product, near.near, np.where(off[:, None], 0.0, right), _TOLERANCE, _N_STEP)[0]
 
 
 def terms(state: State) -> int:

@@ -26,14 +26,29 @@ def write(path: Path, cards: Sequence[Card]) -> None:
     """
     lines = [line.ljust(_WIDTH) for line in _FIRST] + [_card(*card) for card in cards] + ["END".ljust(_WIDTH)]
     content = "".join(lines)
-    path.write_bytes(content.ljust(-(-len(content) // _BLOCK) * _BLOCK).encode("ascii"))
+    content = content.ljust(-(-len(content) // _BLOCK) * _BLOCK)
+    with open(path, "wb", buffering=0) as file:
+        file.write(content.encode("ascii"))
 
 
 def _card(keyword: str, content: Any, comment: str) -> str:
+    if type(content) is float and math.isfinite(content):  # most are
+        text = repr(content)
+        if "e" in text:
+            text = text.upper() if "." in text else text.replace("e", ".0E")
+        begin, end = _around(keyword, comment)
+        if len(begin) + len(text) <= _WIDTH:
+            return f"{begin}{text:>20}{end}"[:_WIDTH]
     text = f"{_name(keyword)}= {_text(keyword, content)}"
     if len(text) > _WIDTH:
         raise DataError(f"{keyword}: {content!r} does not fit into a card. Shorten it.", code="bad_card")
     return (f"{text} / {comment}" if comment else text)[:_WIDTH].ljust(_WIDTH)
+
+
+@cache
+def _around(keyword: str, comment: str) -> tuple[str, str]:
+    """What stands before a number in its card, and after it, with more blanks than it needs."""
+    return f"{_name(keyword)}= ", (f" / {comment}" if comment else "").ljust(_WIDTH)
 
 
 @cache
@@ -42,9 +57,6 @@ def _name(keyword: str) -> str:
 
 
 def _text(keyword: str, content: Any) -> str:
-    if type(content) is float and math.isfinite(content):  # most are
-        text = repr(content).upper()
-        return f"{text if '.' in text else text.replace('E', '.0E'):>20}"
     if isinstance(content, bool):
         return f"{'T' if content else 'F':>20}"
     if isinstance(content, str):

@@ -74,8 +74,7 @@ def fit(
         state.resume(previous.coefficients, previous.ccd_terms, previous.star, previous.motion)
         ridge = previous.ridge if previous.ridge.size == ridge.size else ridge
     errors, soft, n_done = noise.begin(obs, options.floor_mas, previous, _N_SOFT)
-    before = np.full(obs.x.size, -1.0)
-    ref_soft = np.ones(obs.stars.size)
+    before, ref_soft = np.full(obs.x.size, -1.0), np.ones(obs.stars.size)
     weight, is_told = np.empty((obs.x.size, 3)), noise.sample(obs.x.size)
     n_iteration, system, travel = n_done, None, np.inf
     watch = Watch("positions", "mas")

@@ -1,11 +1,13 @@
 """How fast tables are matched in the database, beside Q3C, STILTS, astropy and a k-d tree in the same run.
 
-    python tests/bench/bench_face.py [--n-source 1000000] [--n-dense 10000000] [--only match growth dense] [--first]
+    python tests/bench/bench_face.py [--n-source 1000000] [--n-dense 10000000] [--only match growth dense]
+                                     [--first] [--own]
 
 Each line: seconds of the clock, CPU seconds of the server with its parallel workers, rows; of matches also the CPU
-seconds over those of Q3C and of a k-d tree. Where the PostgreSQL in HSCDB_PGBIN, or an installed one, has the extension
-q3c, all is measured on that server. The floor is what PostgreSQL takes to join as many rows by an integer (hashed), and
-to return as many from a function. With --first (root) the server goes before other work: the clock says something then.
+seconds over those of Q3C and of a k-d tree. The server is that in HSCDB_PGBIN; else an installed one that has the
+extension q3c, so that both are measured on it; else, or with --own, the one that hscdb chooses. Its buffers are those
+of a repository's own server. The floor is what PostgreSQL takes to join as many rows by an integer (hashed), and to
+return as many from a function. With --first (root) the server goes before other work: the clock says something then.
 """
 
 import argparse
@@ -27,9 +29,9 @@ from psycopg.conninfo import make_conninfo
 from scipy.spatial import cKDTree
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "sql"))
-from test_q3c_twin import folder_with_q3c
+from test_q3c_twin import folder_with_q3c, has_q3c
 
-from hscdb.db import engine, migrate
+from hscdb.db import engine, migrate, tuning
 from hscdb.fits import table as tables
 from hscdb.sky import sphere
 
@@ -197,7 +199,8 @@ def dense(dsn: str, has_q3c: bool, given: argparse.Namespace) -> None:
         raw.execute("VACUUM ANALYZE one, ten, list")
         raw.execute(
             b"CREATE FUNCTION returned(statement text) RETURNS TABLE (left_id bigint, right_id bigint, sep float8)"
-            b" LANGUAGE plpgsql ROWS 100000 SET work_mem = '128MB' AS $$ BEGIN RETURN QUERY EXECUTE statement; END $$"
+            b" LANGUAGE plpgsql ROWS 100000 SET work_mem = '1GB' SET parallel_tuple_cost = 0"
+            b" AS $$ BEGIN RETURN QUERY EXECUTE statement; END $$"
         )
     print(f"dense field: {n_star} x {given.n_dense}")
     counts = {timed(ours, "xmatch, all", "SELECT count(*) FROM xmatch('one', 'ten', 1.0)")}
@@ -247,14 +250,17 @@ def main() -> None:
     parser.add_argument("--n-dense", type=int, default=10000000)
     parser.add_argument("--only", nargs="*", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--first", action="store_true", help="let the server go before all other work (root)")
+    parser.add_argument("--own", action="store_true", help="on the server that hscdb chooses, whatever has q3c")
     given = parser.parse_args()
     global is_first
     is_first = given.first
-    folder = folder_with_q3c()
+    chosen = os.environ.get("HSCDB_PGBIN")
+    folder = Path(chosen) if chosen else None if given.own else folder_with_q3c()
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; PostgreSQL in {folder or 'the wheel'}")
-    with bench_sky.server(folder) as dsn:
+    buffers = tuning.settings(Path(tempfile.gettempdir()))["shared_buffers"]
+    with bench_sky.server(folder, buffers=buffers) as dsn:
         for name in given.only:
-            PARTS[name](dsn, folder is not None, given)
+            PARTS[name](dsn, folder is not None and has_q3c(folder), given)
             with psycopg.connect(dsn, autocommit=True) as admin:  # disk is given back part by part
                 for database in ("ours", "theirs", "dense", "growth"):
                     admin.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)".encode())

@@ -28,13 +28,17 @@ def folder_with_q3c() -> Path | None:
     chosen = [os.environ["HSCDB_PGBIN"]] if "HSCDB_PGBIN" in os.environ else []
     for pattern in (*chosen, "/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/bin"):
         for folder in sorted(Path("/").glob(pattern[1:]), reverse=True):
-            major = folder.parent.name.removeprefix("pgsql-")
-            places = (f"/usr/share/postgresql/{major}/extension", folder.parent / "share/extension",
-                      folder.parent / "share/postgresql/extension",
-                      "/usr/local/share/postgresql/extension")  # fmt: skip
-            if binaries.inspect(folder) and any(Path(place, "q3c.control").exists() for place in places):
+            if has_q3c(folder):
                 return folder
     return None
+
+
+def has_q3c(folder: Path) -> bool:
+    """Whether there is a PostgreSQL in a bin folder, and the extension for it."""
+    major = folder.parent.name.removeprefix("pgsql-")
+    places = (f"/usr/share/postgresql/{major}/extension", folder.parent / "share/extension",
+              folder.parent / "share/postgresql/extension", "/usr/local/share/postgresql/extension")  # fmt: skip
+    return binaries.inspect(folder) is not None and any(Path(place, "q3c.control").exists() for place in places)
 
 
 @pytest.fixture(scope="module")

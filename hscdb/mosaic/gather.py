@@ -20,6 +20,11 @@ def tasks(frames: Rows) -> dict[str, Rows]:
     return {f"{name}s": frames[name] for name in names} | {"mag0s": frames["flux_mag0_e"]}
 
 
+def by_star(rows: Rows) -> Rows:
+    """Rows of mosaic/read_observations by star, visit and source; numbers of sources begin with their visit's."""
+    return np.asarray(rows[np.lexsort([rows["source_id"], rows["visit"], rows["star_id"]])])
+
+
 def observations(
     rows: Rows, frames: Rows, include_ambiguous: bool, epochs_mjd: Floats | None = None
 ) -> Observations:

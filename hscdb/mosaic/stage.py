@@ -76,7 +76,8 @@ def read(work: Work, config: Config) -> tuple[solve.Given, Found]:
             f"{who}: no calibrated frame (at least 1 needed). Run `hscdb run REPO isr..match` for its visits first.",
             code="no_frames",
         )
-    seen = copy.read(work.connection, read_observations, **unit, flux=config.flux, **gather.tasks(all_frames))
+    tasks = gather.tasks(all_frames)
+    seen = gather.by_star(copy.read(work.connection, read_observations, **unit, flux=config.flux, **tasks))
     positions, mags = _references(work, config, unit)
     seen, used_frames, left_out = prepare.connected(
         who, config.n_shared_min, config.use_ambiguous, seen, all_frames, positions

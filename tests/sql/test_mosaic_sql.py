@@ -26,8 +26,8 @@ PLACES = [(150.0, 2.0), (0.0, 0.0), (359.9999, -45.0), (40.0, 89.99)]
 def read_observations(connection, flux="", **key):
     """The observations with the flux of the first calibration, or another one, the stage's way (by COPY) and called."""
     frames = gather.tasks(read_frames(connection, **key))
-    found = copy.read(connection, _observations, flux=flux, **key, **frames)
-    called = _observations(connection, flux=flux, **key, **frames)
+    found = gather.by_star(copy.read(connection, _observations, flux=flux, **key, **frames))
+    called = gather.by_star(_observations(connection, flux=flux, **key, **frames))
     assert all(np.array_equal(found[name], called[name], equal_nan=True) for name in found.dtype.names)
     return found
 
@@ -42,7 +42,7 @@ def catalog_id(connection, name):
 
 
 def wanted(world):
-    """The observations of a world: (star_id, visit, source_id) -> numbers, in the order of the query."""
+    """The observations of a world: (star_id, visit, source_id) -> numbers, by star, visit and source."""
     d, ids = world.detections, source_ids(world)
     k = np.flatnonzero(np.isin(d["star"], star_ids(world)) & (ids % 2**32 > 0))
     k = k[np.lexsort([ids[k], d["visit"][k], d["star"][k]])]

@@ -16,6 +16,7 @@ class Sky:
 
     again : again(about, ccd_terms), the places with the distortion expanded about moved CCDs, None where it is good
             enough about `about`. None: it always is.
+    nodes : of placeerrors.nodes, where errors of places are told; None: nowhere.
     """
 
     places: Geometry
@@ -26,6 +27,7 @@ class Sky:
     has_distortion: bool
     place_err: Floats
     again: Callable[[Floats, Floats], Geometry | None] | None = None
+    nodes: Geometry | None = None
 
     def of(self, k: Bools) -> "Sky":
         """Of the observations k (n_obs,) alone."""

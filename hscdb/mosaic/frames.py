@@ -179,6 +179,7 @@ class Solved:
                  NaN where the visit has no zero point.
     polynomial : in the image's pixels; rotated: in mosaic's rotated pixels (fcr files).
     area_deg2  : pixel area where the Jacobian is 1.
+    place_err  : (9,) of model.Astrometry, None: not asked for.
     """
 
     visit: int
@@ -198,6 +199,7 @@ class Solved:
     rms_mas: float
     n_star_flux: int
     rms_mag: float
+    place_err: Floats | None
 
 
 def solved(
@@ -227,6 +229,7 @@ def solved(
                 visit_mag=float(flux.zero[e]), ccd_mag=zero - float(flux.zero[e]), area_deg2=float(areas[e]),
                 n_star=k.size, rms_mas=_rms(position.residual[k].ravel()), n_star_flux=kf.size,
                 rms_mag=_rms(flux.residual[kf]),
+                place_err=position.place_err[e, c] if position.place_err.size else None,
             )
         )  # fmt: skip
     return out

@@ -113,6 +113,17 @@ def reserved_rms(obs: Observations, residual: Floats, position_err_mas: Floats, 
     return float(np.sqrt(np.mean(np.square(axes))))
 
 
+def change(
+    obs: Observations, old: Floats, new: Floats, position_err_mas: Floats, floors: Floors = FLOORS
+) -> tuple[float, float]:
+    """By what fraction the variance of the reserved stars' places grows from residuals old to new (n_obs, 2), and the
+    standard error of that; weighed as `verdict` weighs them.
+    """
+    weight = 1.0 / (position_err_mas**2 + floors.position_mas**2)
+    found = _compare(old, new, obs.star, obs.is_reserved & (obs.reason == ""), obs.stars.size, weight)
+    return found.excess, found.excess_err
+
+
 def verdict(
     obs: Observations, first: Before, position: Astrometry, flux: Flux, position_err_mas: Floats,
     floors: Floors = FLOORS,

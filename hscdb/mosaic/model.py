@@ -152,6 +152,7 @@ class Astrometry:
     error_scale     : factor on the given one sigmas; floors (n_visit,) beside it [mas].
     ref_weight      : (n_star, 3) inverse covariance of the references that were used, floor included [mas^-2].
     coefficients_err: (n_visit, 2, n_terms) one sigma [deg], of no rows where it was not asked for (spread.py).
+    place_err       : (n_visit, n_ccd, 9) one sigma per axis [mas] of predicted places (placeerrors.py), or of no rows.
     """
 
     crval: Floats
@@ -181,6 +182,7 @@ class Astrometry:
     floors: Floats = field(default_factory=lambda: np.empty(0))
     ref_weight: Floats = field(default_factory=lambda: np.empty((0, 3)))
     coefficients_err: Floats = field(default_factory=lambda: np.empty((0, 2, 0)))
+    place_err: Floats = field(default_factory=lambda: np.empty((0, 0, 0)))
 
 
 @dataclass(frozen=True)

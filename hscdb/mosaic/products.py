@@ -11,6 +11,7 @@ from hscdb.sky import sphere
 
 Card = tuple[str, Any, str]
 NJY_MAG0 = 3631e9  # nJy of AB magnitude 0
+_MAS_PER_DEG = 3.6e6
 
 
 def _judged(statuses: list[str], is_accepted: bool) -> list[str]:
@@ -33,6 +34,7 @@ def wcs_rows(key: dict[str, int], tract: int, solved: list[Solved], is_accepted:
         sip_b=[s.wcs.sip_b() for s in solved], corner_ra=[np.asarray(c[0]).tolist() for c in corners],
         corner_dec=[np.asarray(c[1]).tolist() for c in corners], ra=ra, dec=dec, radius_deg=np.array(radius),
         n_star=_ints(solved, "n_star"), rms_mas=np.array([s.rms_mas for s in solved]),
+        place_mas_err=[None if s.place_err is None else s.place_err.tolist() for s in solved],
     )  # fmt: skip
 
 
@@ -62,11 +64,21 @@ def files(one: Solved, wcs: list[Card], is_jointcal: bool, is_absolute: bool) ->
     wcs : cards of its WCS; is_jointcal: jointcal's files, too; is_absolute: stars are tied to reference magnitudes.
     """
     has_scale = np.isfinite(one.mag0_e)
+    wcs = wcs + error_cards(one)
     out = [("wcs", wcs)] + ([("fcr", fcr_cards(one, is_absolute))] if has_scale else [])
     if is_jointcal:
         out.append(("jointcal_wcs", wcs))
         out += [("jointcal_photoCalib", photo_calib_cards(one, is_absolute))] if has_scale else []
     return out
+
+
+def error_cards(one: Solved) -> list[Card]:
+    """CRDERi of the FITS standard (Greisen & Calabretta 2002, A&A 395, 1061): errors of the WCS over the frame."""
+    cards: list[Card] = [("ASTRMS", one.rms_mas, "[mas] rms per axis of the stars used")] if one.n_star else []
+    if one.place_err is not None:
+        error = float(np.sqrt(np.mean(one.place_err**2))) / _MAS_PER_DEG
+        cards += [("CRDER1", error, "[deg] one sigma of places, great circle"), ("CRDER2", error, "[deg] one sigma")]
+    return cards
 
 
 def fcr_cards(one: Solved, is_absolute: bool) -> list[Card]:

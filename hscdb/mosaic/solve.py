@@ -1,7 +1,6 @@
 """The joint solution from beginning to end, without database or files: order, positions, fluxes, verdict."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from hscdb.camera.model import Camera
 from hscdb.errors import DataError
 from hscdb.mosaic import (
+    air,
     astrometry,
     basis,
     ccdmap,
@@ -20,6 +20,7 @@ from hscdb.mosaic import (
     frames,
     geometry,
     judge,
+    placeerrors,
     prepare,
     spread,
     turbulence,
@@ -28,13 +29,11 @@ from hscdb.mosaic import (
 from hscdb.mosaic.fewer import Sky
 from hscdb.mosaic.model import Astrometry, Floats, Flux, Geometry, Observations, References
 from hscdb.mosaic.motion import displacement
+from hscdb.mosaic.orders import ORDER, chosen, lower
 from hscdb.mosaic.places import Options, State
 
 logger = logging.getLogger(__name__)
 
-ORDER = 5  # of the visits' polynomials where nothing tells a better one
-_ORDERS = (1, 2, 3, 5, 7, 9)  # even orders add little where the optics have an axis
-_GAIN = 0.003  # part of their scatter by which reserved stars must become better for a higher order
 _N_JUDGE = 10  # reserved stars needed to choose
 _N_FEW, _N_FOLD = 2_000, 4  # reserved detections below which orders are judged by all stars, held aside in turns
 _N_LEFT = 20  # stars of a visit from which a part can be held aside
@@ -95,12 +94,11 @@ def solve(camera: Camera, given: Given, settings: Settings) -> Result:
     sky = Sky(
         places, per_visit["crval"], per_visit["mjd"], geometry.rotations(camera, obs.ccds),
         geometry.anchors(where, given.frames, obs.visits), camera.distortion is not None, err,
-        partial(geometry.displaced, where, obs.ccds, obs.ccd, places),
+        partial(geometry.displaced, where, obs.ccds, obs.ccd, places), placeerrors.nodes(where, camera, obs.ccds),
     )  # fmt: skip
     position = _position(obs, refs, sky, settings, geometry.half_sizes(camera, obs.ccds))
     areas = np.array([frames.area_at_axis(where, position, e) for e in range(obs.visits.size)])
-    jacobian = frames.jacobians(where, position, obs, sky.places, areas)
-    mag = obs.mag - 2.5 * np.log10(jacobian)
+    mag = obs.mag - 2.5 * np.log10(frames.jacobians(where, position, obs, sky.places, areas))
     scale = flux.fit(obs, refs, sky.places, mag, per_visit["zero"], settings.flux, prepare.seeing(given.frames, obs))
     mjd = per_visit["mjd"]
     moved = prepare.motion(obs, refs, mjd) + displacement(obs, refs, mjd, position.motion)
@@ -112,11 +110,10 @@ def solve(camera: Camera, given: Given, settings: Settings) -> Result:
 def _position(obs: Observations, refs: References, sky: Sky, settings: Settings, half: Floats) -> Astrometry:
     """The joint fit of positions, with what is taken off the model if reserved stars become better by it."""
     order, told, near = _order(obs, refs, sky, settings)
-    is_whole = near is not None and near.is_used.size == obs.x.size
 
     def calm(order: int, near: Astrometry | None) -> Astrometry:
         def fit(field: Floats | None, previous: Astrometry | None) -> Astrometry:
-            if field is None and previous is None and near is not None and is_whole and near.order == order:
+            if field is None and previous is None and near is not None and near.order == order and _is_whole(near, obs):
                 return near
             start = near if previous is None else previous
             start = start if start is None else _of_order(start, order)
@@ -125,43 +122,31 @@ def _position(obs: Observations, refs: References, sky: Sky, settings: Settings,
         maps, bend = ccdmap.learn(obs, sky.places, sky.crval, order, half)
         return turbulence.solve(fit, obs, sky.places, half, sky.place_err, maps if ccdmap.is_needed(bend) else None)
 
+    def without(held: npt.NDArray[np.bool_], one: Astrometry) -> Astrometry:
+        fewer, maps = replace(obs, is_reserved=obs.is_reserved | held), None
+        if turbulence.has_maps(one):
+            maps, _ = ccdmap.learn(obs, sky.places, sky.crval, one.order, half)
+        options = replace(settings.position, order=one.order)
+
+        def fit(field: Floats | None, previous: Astrometry | None) -> Astrometry:
+            return _fit(fewer, refs, sky, options, field, previous)
+
+        return turbulence.again(fit, fewer, sky.places, half, one, maps)
+
     if not settings.solve_turbulence:
         options = replace(settings.position, order=order)
-        solution = near if near is not None and is_whole else _fit(obs, refs, sky, options, None, near)
-        return replace(solution, notes=solution.notes | {"order": told})
+        solution = near if near is not None and _is_whole(near, obs) else _fit(obs, refs, sky, options, None, near)
+        drawn = _with_errors(obs, refs, sky, settings.position, solution, None)
+        return replace(solution, place_err=drawn.place_err, notes=solution.notes | {"order": told})
     solution = calm(order, near)
-    n_judge = np.count_nonzero(obs.is_reserved & (obs.reason == ""))
-    if settings.order is None and n_judge >= _N_FEW and obs.x.size <= _N_AGAIN and turbulence.is_used(solution):
-
-        def scatter(one: Astrometry) -> float:
-            return judge.reserved_rms(obs, one.residual, sky.place_err)
-
-        solution, again = _lower(solution, calm, scatter, _lowest(refs, sky))
+    is_few = bool(folds := _folds(obs)) and told["chosen_by"] == "reserved stars"
+    is_many = np.count_nonzero(obs.is_reserved & (obs.reason == "")) >= _N_FEW and turbulence.is_used(solution)
+    if settings.order is None and (is_few or is_many) and obs.x.size <= _N_AGAIN:
+        solution, again = lower(obs, sky, solution, calm, without, folds, _lowest(refs, sky))
         told = told | {"reserved_rms_without_air_mas": again}
-    solution = _with_errors(obs, refs, sky, settings.position, half, solution)
+    found = turbulence.still_there(obs, sky.places, half, solution)
+    solution = _with_errors(obs, refs, sky, settings.position, solution, found)
     return replace(solution, notes=solution.notes | {"order": told})
-
-
-def _lower(
-    solution: Astrometry, calm: Callable[[int, Astrometry | None], Astrometry], scatter: Callable[[Astrometry], float],
-    lowest: int,
-) -> tuple[Astrometry, dict[str, float]]:  # fmt: skip
-    """A solution of a lower order if none is lost by it once the air is taken off: high orders follow the air, too,
-    and run wild at the edges. With it: scatter of the reserved stars by order.
-    """
-    best, tried = solution, {str(solution.order): round(scatter(solution), 4)}
-    least = scatter(solution)
-    for order in reversed([each for each in _ORDERS if lowest <= each < solution.order]):
-        try:
-            trial = calm(order, replace(best, turbulence=None))
-        except DataError as error:
-            logger.info("order %d is left out: %s", order, error)
-            break
-        tried[str(order)] = round(scatter(trial), 4)
-        if not scatter(trial) <= (1.0 + _GAIN) * least:
-            break
-        best, least = trial, min(least, scatter(trial))
-    return best, tried
 
 
 def _lowest(refs: References, sky: Sky) -> int:
@@ -173,9 +158,9 @@ def _lowest(refs: References, sky: Sky) -> int:
 
 
 def _with_errors(
-    obs: Observations, refs: References, sky: Sky, position: Options, half: Floats, solution: Astrometry
+    obs: Observations, refs: References, sky: Sky, position: Options, solution: Astrometry, found: air.Air | None
 ) -> Astrometry:
-    """The solution with errors that know of the air."""
+    """The solution with errors by draws of noise and of the air that was found."""
     field = solution.turbulence
     options = replace(position, order=solution.order)
     state = State(
@@ -183,8 +168,7 @@ def _with_errors(
         None if field is None else turbulence.at(field, obs, sky.places),
     )  # fmt: skip
     active = unknowns.active(obs, (obs.reason == "") & ~obs.is_reserved, solution.visit_order, options)
-    found = turbulence.still_there(obs, sky.places, half, solution)
-    return spread.errors(state, solution, sky.rotation, active, found)
+    return spread.errors(state, solution, sky.rotation, active, found, sky.nodes)
 
 
 def _fit(
@@ -270,19 +254,9 @@ def _folds(obs: Observations) -> list[npt.NDArray[np.bool_]]:
     return [(fold == i) & ~obs.is_reserved for i in range(_N_FOLD)]
 
 
-def chosen(scatter: Callable[[int], float], lowest: int = 1) -> int:
-    """The order by scatter(order): downwards from the default, to the lowest allowed, while no more than 0.3 % are lost
-    on the best seen; if nothing was to be had there, upwards while each step gains 0.3 %.
-    """
-    at = _ORDERS.index(ORDER)
-    best = scatter(ORDER)
-    while _ORDERS[at] > lowest and scatter(_ORDERS[at - 1]) <= (1.0 + _GAIN) * best:
-        at -= 1
-        best = min(best, scatter(_ORDERS[at]))
-    if _ORDERS[at] == ORDER:
-        while at + 1 < len(_ORDERS) and scatter(_ORDERS[at + 1]) < (1.0 - _GAIN) * scatter(_ORDERS[at]):
-            at += 1
-    return _ORDERS[at]
+def _is_whole(fit: Astrometry, obs: Observations) -> bool:
+    """Whether a fit is to all of these observations."""
+    return fit.is_used.size == obs.x.size
 
 
 def _of_order(solution: Astrometry, order: int) -> Astrometry:

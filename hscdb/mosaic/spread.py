@@ -13,7 +13,7 @@ kind (stars: of as many detections, with or without a reference),
 
     (n_draw s_i^2 + N r f_i^2) / (n_draw + N),    N = 20.
 
-Errors of CCD terms are those of the CCDs to each other, see `relative`.
+Errors of CCD terms are those of the CCDs to each other, see `relative`; of predicted places see placeerrors.py.
 
 Source: Efron 1979, Ann. Statist. 7, 1 (parametric bootstrap).
 """
@@ -26,7 +26,8 @@ import numpy as np
 from hscdb.mosaic import air, basis, ccdterms, linear, many, waves
 from hscdb.mosaic.frames import TURBULENCE_ORDER, by_frame
 from hscdb.mosaic.many import Singles
-from hscdb.mosaic.model import Astrometry, Bools, Floats, Ints, Observations
+from hscdb.mosaic.model import Astrometry, Bools, Floats, Geometry, Ints, Observations
+from hscdb.mosaic.placeerrors import Missed
 from hscdb.mosaic.places import MAS, State
 
 _N_DRAW = (8, 48)  # at least, at most
@@ -37,11 +38,15 @@ _N_MOST = 12  # detections: stars with more are of one kind
 _DEG = 3.6e6  # mas per degree
 
 
-def errors(state: State, solution: Astrometry, rotation: Floats, active: Bools, found: air.Air | None) -> Astrometry:
-    """The solution with errors by draws: of stars, CCD terms and coefficients.
+def errors(
+    state: State, solution: Astrometry, rotation: Floats, active: Bools, found: air.Air | None,
+    at: Geometry | None = None,
+) -> Astrometry:  # fmt: skip
+    """The solution with errors by draws: of stars, CCD terms and coefficients, and of places.
 
     state  : with the solution's field, at its place; rotation (n_ccd, 2, 2) as in astrometry.fit.
     active : (n,) unknowns that were solved; found: None if there is no more than white noise.
+    at     : of placeerrors.nodes; None: errors of places are not asked for.
     """
     obs = state.obs
     state.resume(solution.coefficients, solution.ccd_terms, solution.star, solution.motion)
@@ -52,7 +57,10 @@ def errors(state: State, solution: Astrometry, rotation: Floats, active: Bools, 
     fitted = solution.is_used.astype(np.float64)
     stars = fitted + (obs.is_reserved & (obs.reason == ""))
     equations = many.Equations(state, weight, fitted, stars, solution.ref_weight, solution.ridge, active)
-    unknowns, shift = _drawn(equations, solution, given, found)
+    n_draw = int(np.clip(_ROOM / obs.x.size, *_N_DRAW))
+    missed = None if at is None else Missed(state, at, n_draw)
+    unknowns, shift, prior = _drawn(equations, solution, given, found, n_draw, missed)
+    place_err = np.empty((0, 0, 0)) if missed is None else missed.told(unknowns, prior, active)
     n, n_k = many.terms(state), state.ccd_terms.shape[1]
     kinds = np.concatenate([np.tile(basis.degrees(state.options.order), 2 * obs.visits.size),
                             np.tile([-1, -1, *range(-2, -n_k, -1)], obs.ccds.size)])  # fmt: skip
@@ -74,7 +82,7 @@ def errors(state: State, solution: Astrometry, rotation: Floats, active: Bools, 
         solution, star_covariance=covariance,
         coefficients_err=np.degrees(np.sqrt(variance[:n]).reshape(solution.coefficients.shape) / MAS),
         ccd_terms_err=np.sqrt(variance[n:]).reshape(-1, n_k) / ccdterms.units(n_k),
-        notes=solution.notes | {"errors": note},
+        place_err=place_err, notes=solution.notes | {"errors": note},
     )  # fmt: skip
 
 
@@ -126,11 +134,13 @@ def _mixed(square: Floats, formal: Floats, kind: Ints, n_draw: int) -> Floats:
 
 
 def _drawn(
-    equations: many.Equations, solution: Astrometry, given: Floats, found: air.Air | None
-) -> tuple[Floats, Singles]:
-    """Unknowns (n, n_draw) and stars' shifts (n_star, 2, n_draw) that draws of noise and air end with [mas, pix]."""
+    equations: many.Equations, solution: Astrometry, given: Floats, found: air.Air | None, n_draw: int,
+    missed: Missed | None,
+) -> tuple[Floats, Singles, Floats]:  # fmt: skip
+    """Unknowns (n, n_draw) and stars' shifts (n_star, 2, n_draw) that draws of noise and air end with [mas, pix], and
+    draws (n, n_draw) of the priors.
+    """
     state, obs = equations.state, equations.state.obs
-    n_draw = int(np.clip(_ROOM / obs.x.size, *_N_DRAW))
     rng = np.random.default_rng(1)
     extra = solution.floors**2
     if found is not None:  # what the floors hold beyond the air, half of which a field that was taken off has left
@@ -138,29 +148,30 @@ def _drawn(
         extra = np.maximum(rest, found.whole.noise**2)
     offset = _noise(rng, given, extra[obs.visit], n_draw)
     if found is not None:
-        _add_air(rng, offset, state, found.whole, air.rotations(solution))
+        _add_air(rng, offset, state, found.whole, air.rotations(solution), missed)
     ref_offset = np.zeros((obs.stars.size, 2, n_draw), np.float32)
     has = np.flatnonzero(solution.ref_weight[:, 0] > 0)
     w = solution.ref_weight[has]
     inverse = np.stack([w[:, 2], -w[:, 1], w[:, 0]], axis=1) / (w[:, 0] * w[:, 2] - w[:, 1] ** 2)[:, None]
     ref_offset[has] = _noise(rng, inverse, np.zeros(has.size), n_draw)
     near = equations.near
-    spread = np.where(near.active & (near.ridge > 0), 1.0 / np.sqrt(np.maximum(near.ridge, 1e-300)), 0.0)
-    pull = spread[:, None] * rng.standard_normal((near.ridge.size, n_draw))
+    spread = np.where(near.ridge > 0, 1.0 / np.sqrt(np.maximum(near.ridge, 1e-300)), 0.0)
+    prior = spread[:, None] * rng.standard_normal((near.ridge.size, n_draw))
+    pull = np.where(near.active[:, None], prior, 0.0)
     left = offset.copy() if found is not None and found.n_round else offset
     unknowns, shift = equations.answer(left, ref_offset, pull)
     if found is None or not found.n_round:
-        return unknowns, shift
+        return unknowns, shift, prior
     frames, field = by_frame(obs), np.zeros_like(offset)
     known = obs, state.geometry, found.half, solution, found.left
     kept = list(air.filters(*known)) if len(frames) <= _N_FILTER else None
     for _ in range(found.n_round):
         fresh = air.filters(*known) if kept is None else kept
         left += field
-        _take_field(fresh, frames, state, found.half, left, field)
+        _take_field(fresh, frames, state, found.half, left, field, missed)
         left = offset - field
         unknowns, shift = equations.answer(left, ref_offset, pull)
-    return unknowns, shift
+    return unknowns, shift, prior
 
 
 def _noise(rng: np.random.Generator, given: Floats, extra: Floats, n_draw: int) -> Singles:
@@ -174,14 +185,22 @@ def _noise(rng: np.random.Generator, given: Floats, extra: Floats, n_draw: int) 
     return out
 
 
-def _add_air(rng: np.random.Generator, offset: Singles, state: State, process: air.Process, axes: Floats) -> None:
+def _add_air(
+    rng: np.random.Generator, offset: Singles, state: State, process: air.Process, axes: Floats,
+    missed: Missed | None = None,
+) -> None:  # fmt: skip
     """Add draws of the process to offsets (n_obs, 2, n_draw); axes (n_visit, 2, 2) as of air.rotations."""
     obs, n_draw = state.obs, offset.shape[2]
-    place = np.stack([state.geometry.u, state.geometry.v], axis=1)
+    place, nodes = np.stack([state.geometry.u, state.geometry.v], axis=1), np.empty((0, 2))
+    if missed is not None:
+        nodes = np.stack([missed.at.u, missed.at.v], axis=1)
     for e in np.flatnonzero(process.amplitude > 0):
         k = np.flatnonzero(obs.visit == e)
-        moved = waves.drawn(rng, place[k] @ axes[e].T, process.length, process.curl, n_draw)
-        offset[k] += np.float32(process.amplitude[e]) * _turned(state.turn[k], moved)
+        where = np.concatenate([place[k], nodes]) @ axes[e].T
+        moved = np.float32(process.amplitude[e]) * waves.drawn(rng, where, process.length, process.curl, n_draw)
+        offset[k] += _turned(state.turn[k], moved[: k.size])
+        if missed is not None:
+            missed.air[e] = moved[k.size :]
 
 
 def _turned(turn: Floats, offset: Singles) -> Singles:
@@ -192,7 +211,7 @@ def _turned(turn: Floats, offset: Singles) -> Singles:
 
 def _take_field(
     filters: Iterable[tuple[int, int, Ints, Singles]], frames: dict[tuple[int, int], Ints], state: State, half: Floats,
-    left: Singles, field: Singles,
+    left: Singles, field: Singles, missed: Missed | None = None,
 ) -> None:  # fmt: skip
     """The fields that residuals `left` tell into `field`, both (n_obs, 2, n_draw) along the stars' axes."""
     geometry, n_draw = state.geometry, left.shape[2]
@@ -203,5 +222,8 @@ def _take_field(
         back = np.asarray(np.linalg.inv(state.turn[k]), np.float64)
         # terms first: it is the smaller product
         found = to_terms @ _turned(back, left[k]).swapaxes(0, 1).reshape(2 * k.size, n_draw)
-        along = inside.astype(np.float32) @ found.reshape(2, -1, n_draw)
+        terms = found.reshape(2, -1, n_draw)
+        along = inside.astype(np.float32) @ terms
         field[k_frame] = _turned(state.turn[k_frame], along.swapaxes(0, 1))
+        if missed is not None:
+            missed.take_field(e, c, half[c], terms)

@@ -83,6 +83,12 @@ def is_used(solution: Astrometry) -> bool:
     return solution.turbulence is not None and bool((solution.turbulence.amplitude_mas > 0).any())
 
 
+def has_maps(solution: Astrometry) -> bool:
+    """Whether the CCDs' maps are taken off."""
+    told: Any = solution.notes.get("ccd_maps", {"is_used": False})
+    return bool(told["is_used"])
+
+
 def still_there(obs: Observations, geometry: Geometry, half: Floats, solution: Astrometry) -> air.Air | None:
     """The air in the detections, and how often its field was taken off; None: nothing but noise."""
     field, n_round = solution.turbulence, 0
@@ -144,8 +150,29 @@ def measure(
     """
     target = _target(obs, geometry, solution, maps)
     found = air.measured(obs, geometry, solution, target)
-    if found is None:
-        return None
+    return None if found is None else _field(obs, geometry, half, solution, maps, found, target)
+
+
+def again(
+    fit: Callable[[Floats | None, Astrometry | None], Astrometry], obs: Observations, geometry: Geometry, half: Floats,
+    near: Astrometry, maps: Turbulence | None,
+) -> Astrometry:  # fmt: skip
+    """A solution `near` to all stars again without those that obs holds aside: with the process it has found, the field
+    by its residuals of the others, and one fit.
+    """
+    field, begin = near.turbulence, replace(near, is_used=near.is_used[:0])
+    if field is None or not is_used(near):
+        return fit(None if maps is None else at(maps, obs, geometry), begin)
+    process = air.Process(field.amplitude_mas, field.length_pix, field.noise_mas, field.curl)
+    others, target = replace(near, is_used=near.is_used & ~obs.is_reserved), _target(obs, geometry, near, maps)
+    return fit(at(_field(obs, geometry, half, others, maps, process, target), obs, geometry), begin)
+
+
+def _field(
+    obs: Observations, geometry: Geometry, half: Floats, solution: Astrometry, maps: Turbulence | None,
+    found: air.Process, target: Floats,
+) -> Turbulence:  # fmt: skip
+    """The field of a process by residuals (n_obs, 2) [mas], on top of the CCDs' maps."""
     coefficients = np.zeros((obs.visits.size, obs.ccds.size, 2, basis.n_terms(TURBULENCE_ORDER)))
     for e, c, terms in air.fields(obs, geometry, half, solution, found, target):
         coefficients[e, c] = terms / _DEG

@@ -71,6 +71,25 @@ CREATE OR REPLACE FUNCTION frame_to_sky(w wcs_solution, x double precision, y do
 COMMENT ON FUNCTION frame_to_sky(wcs_solution, double precision, double precision)
     IS 'Direction of a pixel of a frame (counted from 0) by a row of wcs_solution';
 
+-- Joint solutions have their tangent point in the middle of the frame: its last pixels are twice as far. The logarithm
+-- is a parabola along each axis.
+CREATE OR REPLACE FUNCTION frame_place_err(w wcs_solution, x double precision, y double precision)
+    RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+SELECT exp(sum(ln(n.err) * CASE (n.i - 1) % 3 WHEN 0 THEN (1.0 - 2.0 * p.x) * (1.0 - p.x)
+                                              WHEN 1 THEN 4.0 * p.x * (1.0 - p.x)
+                                              ELSE p.x * (2.0 * p.x - 1.0) END
+                         * CASE (n.i - 1) / 3 WHEN 0 THEN (1.0 - 2.0 * p.y) * (1.0 - p.y)
+                                              WHEN 1 THEN 4.0 * p.y * (1.0 - p.y)
+                                              ELSE p.y * (2.0 * p.y - 1.0) END))
+  FROM unnest(CAST(($1).place_mas_err AS double precision[])) WITH ORDINALITY AS n(err, i),
+       (SELECT least(greatest($2 / (2.0 * ($1).crpix1_pix), 0.0), 1.0) AS x,
+               least(greatest($3 / (2.0 * ($1).crpix2_pix), 0.0), 1.0) AS y) AS p
+    $$;
+COMMENT ON FUNCTION frame_place_err(wcs_solution, double precision, double precision)
+    IS 'One sigma per axis [mas] of the direction that frame_to_sky gives for a pixel, by a row of wcs_solution, stage mosaic; NULL for other stages';
+
 -- Newton's iteration to 1e-9 pix from the point without distortion; NULL where it has no inverse.
 CREATE OR REPLACE FUNCTION sky_to_frame(w wcs_solution, ra double precision, "dec" double precision) RETURNS skypixel
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

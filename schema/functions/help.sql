@@ -67,6 +67,7 @@ VALUES
     ('patch_search', 'SELECT * FROM patch_search(150.1, 2.2)'),
     ('lightcurve', 'SELECT * FROM lightcurve(150.1, 2.2, 1.0)'),
     ('frame_to_sky', 'SELECT w.visit, w.ccd, (frame_to_sky(w, 1024, 2048)).* FROM wcs_solution AS w'),
+    ('frame_place_err', 'SELECT w.visit, w.ccd, frame_place_err(w, 1024, 2048) FROM wcs_solution AS w'),
     ('sky_to_frame', 'SELECT w.visit, w.ccd, (sky_to_frame(w, 150.1, 2.2)).* FROM wcs_solution AS w'),
     ('frame_flux_factor', 'SELECT f.visit, f.ccd, frame_flux_factor(f, f.jacobian_area_deg2, 1024, 2048) FROM flux_scale AS f'),
     ('fdistancearcmineq', 'SELECT fDistanceArcMinEq(150.1, 2.2, 150.2, 2.3)'),

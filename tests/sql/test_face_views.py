@@ -103,6 +103,26 @@ def test_pixels_and_directions_of_frames_are_those_of_the_arrays(world: Any) -> 
             assert abs(y - row.y) < 1e-7
 
 
+def test_errors_of_places_go_smoothly_through_the_nodes(world: Any) -> None:
+    made, opened = world
+    found = rows(
+        opened, "SELECT visit, ccd, x, y, CAST(place_mas_err AS float8[]) AS nine, frame_place_err(w, x, y) AS err"
+        "  FROM wcs_solution AS w, unnest(ARRAY[-30.0, 0.0, 100.0, 255.5, 400.0, 511.0, 600.0]) AS x,"
+        "       unnest(ARRAY[-30.0, 0.0, 33.0, 255.5, 511.0, 600.0]) AS y WHERE stage = 'mosaic'",
+    )  # fmt: skip
+    assert len(found) > 300
+    for row in found:
+        chip = made.camera.ccds[row.ccd]
+        fx, fy = (np.clip(float(a) / (n - 1), 0, 1) for a, n in ((row.x, chip.width), (row.y, chip.height)))
+        log = np.log(np.array(row.nine, float)).reshape(3, 3)
+        across = np.polynomial.polynomial.polyfit([0.0, 0.5, 1.0], log.T, 2)  # parabola of each row
+        along = np.polynomial.polynomial.polyfit([0.0, 0.5, 1.0], np.polynomial.polynomial.polyval(fx, across), 2)
+        assert row.err == pytest.approx(np.exp(np.polynomial.polynomial.polyval(fy, along)), rel=1e-9)
+    assert min(min(row.nine) for row in found) > 0.1
+    none = rows(opened, "SELECT frame_place_err(w, 10, 10) AS err FROM wcs_solution AS w WHERE stage <> 'mosaic'")
+    assert {row.err for row in none} == {None}
+
+
 @pytest.mark.parametrize("margin", [0.0, 30.0, -30.0])
 def test_ccd_search_gives_the_frames_that_cover_a_place(world: Any, margin: float) -> None:
     made, opened = world

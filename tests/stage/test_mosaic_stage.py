@@ -194,6 +194,11 @@ def test_files_say_what_the_rows_say(exact):
             del header["NAXIS"]  # astropy warns of more axes than pixels
             theirs = WCS(header).all_pix2world(x, y, 0)
             assert (sphere.separation(*theirs, *wcs[key][1].pixel_to_sky(x, y)) * MAS).max() < 1e-4
+            told = exact.rows("SELECT rms_mas, CAST(place_mas_err AS float8[]) AS nine FROM wcs_solution"
+                              f" WHERE stage = 'mosaic' AND visit = {one.visit} AND ccd = {one.ccd}")[0]  # fmt: skip
+            assert header["ASTRMS"] == pytest.approx(told.rms_mas)
+            error = np.sqrt(np.mean(np.square(told.nine))) / MAS
+            assert WCS(header).wcs.crder == pytest.approx([error, error])
             continue
         row, w, h = scales[key], chip.width, chip.height
         # mosaic's frame: turned by the CCD's quarter turns, origin at the lower left as seen in the focal plane

@@ -13,10 +13,9 @@ Minimised is, with every star's place free,
 
 in the local (east, north) frame of each star [mas], by Gauss-Newton with stars eliminated (schur.py). Unknowns:
 2 n_terms per visit, 3 per CCD (6 of order 1). Gauge: without references the frame of the first calibrations' mean is
-kept by the priors on the coefficients (at most 0.5 arcsec at degree 0, falling with degree); the three (shift, shift,
-turn) common motions of all CCDs, which the visits' polynomials can undo, and the soft ones are held by the CCD priors
-(at most 0.5 pix, 0.2 mrad). How tight the priors are is learned from the data (prior.py). Size: 12 visits of order 5
-and 100 CCDs give 804 unknowns.
+kept by the priors on the coefficients (at most 0.5 arcsec at degree 0, falling with degree); motions common to CCDs,
+which the visits' polynomials can undo, and the soft ones are held by the CCD priors (at most 0.5 pix, 0.2 mrad). How
+tight the priors are is learned from the data (prior.py). Size: 12 visits of order 5 and 100 CCDs give 804 unknowns.
 
 Sources: Bernstein et al. 2017 (PASP 129, 074503), DMTN-036; hscPipe's mosaic for the parameterisation.
 """
@@ -37,6 +36,7 @@ _REFRESH = (1, 2, _N_SOFT)  # passes whose matrix is not used again: errors, the
 _LEARN = (3, 5)  # passes with a new matrix, and errors that were measured, in which the priors are learned
 _MOVING_MAS = 1.0  # a fit that still moves by more at the end has not converged
 _SETTLED_MAS = 0.01  # largest move of a detection at which the fit counts as converged
+_LEFT = 0.1  # of the detections that must agree with a solution: else it is none
 
 
 def fit(
@@ -55,8 +55,7 @@ def fit(
     """Solve the joint astrometry of all visits; the module's text says what is minimised.
 
     crval     : (n_visit, 2) tangent point of each visit [deg]; epoch_mjd (n_visit,).
-    rotation  : (n_ccd, 2, 2) matrix from CCD axes to the focal plane's u, v.
-    anchors   : points of the frames by their first calibrations, for the start.
+    rotation  : (n_ccd, 2, 2) matrix from CCD axes to u, v; anchors: points by the first calibrations, for the start.
     field     : (n_obs, 2) taken off the model's xi, eta [deg] (turbulence.py); previous: a solution to start from.
 
     Raises DataError: too_few_stars (a visit without a usable star), singular_fit, no_convergence.
@@ -115,11 +114,12 @@ def fit(
             n_iteration - n_done >= options.n_iteration_max
         ):
             break
-    if now.travel > _MOVING_MAS:
+    left = np.count_nonzero(may & (soft > 0)) / np.count_nonzero(may)
+    if now.travel > _MOVING_MAS or left < _LEFT:
         raise DataError(
-            f"mosaic: the astrometric fit still moves by {now.travel:.2f} mas after {n_iteration} passes "
-            f"({_MOVING_MAS:.0f} mas allowed). Lower mosaic.astrometry_order, or leave out the visit with the largest "
-            "residuals.",
+            f"mosaic: after {n_iteration} passes the astrometric fit moves by {now.travel:.2f} mas ({_MOVING_MAS:.0f} "
+            f"allowed) and {left:.0%} of the detections agree with it ({_LEFT:.0%} needed). Lower "
+            "mosaic.astrometry_order, or leave out the visit with the largest residuals.",
             code="no_convergence",
         )
     chi2 = quadratic(now.residual, weight)

@@ -122,9 +122,8 @@ def fit(
             "mosaic.astrometry_order, or leave out the visit with the largest residuals.",
             code="no_convergence",
         )
-    chi2 = quadratic(now.residual, weight)
-    n_iteration -= n_done
-    return _solution(state, obs, visit_order, crval, now, may & (soft > 0), chi2, errors, active, n_iteration, group)
+    told = quadratic(now.residual, weight), errors, active, n_iteration - n_done, group
+    return _solution(state, obs, visit_order, crval, now, may & (soft > 0), *told)
 
 
 @dataclass(frozen=True)

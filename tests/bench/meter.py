@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
 import psycopg
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -25,6 +26,12 @@ def spent_s(*connections: psycopg.Connection) -> float:
             return time.perf_counter()
         total += sum(int(word) for word in stat.read_text().rpartition(")")[2].split()[11:13]) / _TICKS_PER_S
     return total
+
+
+def scheduled_ms(connection: psycopg.Connection) -> np.ndarray:
+    """(2,): milliseconds that a connection's server process has run so far, and has waited for a core."""
+    words = Path(f"/proc/{connection.info.backend_pid}/schedstat").read_text().split()
+    return np.array(words[:2], float) / 1e6
 
 
 def all_spent_s(connection: psycopg.Connection) -> float:

@@ -1,11 +1,12 @@
--- Detections of the matched stars of a tract and filter in these frames (read_frames), in no order: they are sorted where
--- they are read, for three million are sorted on disk here, at as much as all the rest.
+-- Detections of the matched stars of a tract and filter in these frames (read_frames), by source.
 -- The flux is that of the first calibration, or another one of the source, by its frame's first flux scale.
 -- params:  run_id bigint, tract integer, filter text, flux text, visits bigint[], ccds integer[], sky_run_ids bigint[], sky_task_ids bigint[], source_run_ids bigint[], source_task_ids bigint[], mag0s double precision[]
 -- returns: star_id bigint, visit bigint, ccd integer, source_id bigint, is_reserved boolean, is_ambiguous boolean, x_pix double precision, y_pix double precision, x_pix_err real, y_pix_err real, x_y_pix2_cov real, ra double precision, dec double precision, flux_njy double precision, flux_njy_err double precision
 -- Frame by frame sources meet their calibrations, then all of them their stars: the frames' number is known, so that the
 -- second join is hashed, and in the first the ids of one frame are (a bigint is hashed by the exclusive or of its halves:
 -- ids of many frames alone fall together a hundredfold). OFFSET 0: each join is planned by itself.
+-- Sources come from the joins nearly in their order: to sort three million by star here, on disk, took longer than all
+-- the rest. Whoever reads them sorts them by star.
 SELECT m.star_id,
        m.visit,
        m.ccd,
@@ -75,4 +76,5 @@ SELECT m.star_id,
          WHERE (e.run_id, e.task_id) = (SELECT t.run_id, t.task_id
                                           FROM done_task(CAST(:run_id AS bigint), 'match') AS t
                                          WHERE t.tract = CAST(:tract AS integer) AND t.filter = CAST(:filter AS text))
-        OFFSET 0) AS m ON m.visit = o.visit AND m.ccd = o.ccd AND m.source_id = o.source_id;
+        OFFSET 0) AS m ON m.visit = o.visit AND m.ccd = o.ccd AND m.source_id = o.source_id
+ ORDER BY m.source_id;

@@ -16,7 +16,15 @@ Rows = npt.NDArray[np.void]
 Floats = npt.NDArray[np.float64]
 
 
-def _painted(ax: Axes, cells: Cells, figures: Floats, colors: str, limits: tuple[float, float] | None = None) -> None:
+def _one_field(cells: Cells) -> Figure:
+    """A figure as wide as the field and its color bar need."""
+    width, height = np.ptp(cells.corners.reshape(-1, 2), axis=0) if len(cells.corners) else (1.0, 1.0)
+    return Figure(figsize=(min(max(6.0 * width / max(height, 1.0), 4.2), 7.0) + 1.6, 7.2), layout="constrained")
+
+
+def _painted(
+    ax: Axes, cells: Cells, figures: Floats, colors: str, name: str, limits: tuple[float, float] | None = None
+) -> None:
     """Cells colored by a figure, with a color bar."""
     drawn = PolyCollection(list(cells.corners), array=figures, cmap=colors, edgecolors="face", linewidths=0.3)
     if limits:
@@ -24,7 +32,8 @@ def _painted(ax: Axes, cells: Cells, figures: Floats, colors: str, limits: tuple
     ax.add_collection(drawn)
     ax.autoscale_view()
     ax.set(aspect="equal", xlabel="u [pix]", ylabel="v [pix]")
-    ax.figure.colorbar(drawn, ax=ax, shrink=0.8)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.figure.colorbar(drawn, ax=ax, shrink=0.8, label=name)
 
 
 def _span(figures: Floats, unit: str) -> str:
@@ -34,9 +43,9 @@ def _span(figures: Floats, unit: str) -> str:
 
 def jacobian(cells: Cells, visit: int, title: str) -> Figure:
     """jcont: pixel area over that at the optical center; the pattern is concentric where the optics alone make it."""
-    figure = Figure(figsize=(8.0, 7.2), layout="constrained")
+    figure = _one_field(cells)
     ax = figure.subplots()
-    _painted(ax, cells, cells.jacobian, "viridis")
+    _painted(ax, cells, cells.jacobian, "viridis", "pixel area over that at the optical center")
     radius = float(np.max(np.hypot(*cells.corners.reshape(-1, 2).T))) if len(cells.corners) else 1.0
     angle = np.linspace(0.0, 2.0 * np.pi, 181)
     limits = ax.get_xlim(), ax.get_ylim()
@@ -44,7 +53,7 @@ def jacobian(cells: Cells, visit: int, title: str) -> Figure:
         ax.plot(part * radius * np.cos(angle), part * radius * np.sin(angle), "w--", lw=0.6)
     ax.set(xlim=limits[0], ylim=limits[1])
     figure.suptitle(
-        f"jcont: Jacobian of visit {visit}, {_span(cells.jacobian, '')} (dashed: circles)\n{title}",
+        f"jcont: Jacobian of visit {visit}\n{_span(cells.jacobian, '')} (dashed: circles)\n{title}",
         fontsize=10,
     )
     return figure
@@ -52,12 +61,14 @@ def jacobian(cells: Cells, visit: int, title: str) -> Figure:
 
 def correction(cells: Cells, visit: int, title: str) -> Figure:
     """fcont: flux correction without Jacobian, zero point and CCD scales: what the dome flat had wrong."""
-    figure = Figure(figsize=(8.0, 7.2), layout="constrained")
+    figure = _one_field(cells)
     ax = figure.subplots()
     half = max(float(np.max(np.abs(cells.correction - 1.0))), 1e-4) if cells.correction.size else 1e-4
-    _painted(ax, cells, cells.correction, "RdBu_r", (1.0 - half, 1.0 + half))
+    _painted(ax, cells, cells.correction, "RdBu_r", "flux correction", (1.0 - half, 1.0 + half))
+    rms = 1086.0 * float(np.std(cells.correction)) if cells.correction.size else np.nan
     figure.suptitle(
-        f"fcont: flux correction of visit {visit}, {_span(cells.correction, '')}, 1 at the optical center\n{title}",
+        f"fcont: flux correction of visit {visit}, 1 at the optical center\n{_span(cells.correction, '')}, "
+        f"rms about the mean {rms:.2f} mmag\n{title}",
         fontsize=10,
     )
     return figure
@@ -140,6 +151,10 @@ def flux_residuals(rows: Rows, ccds: Rows, camera: Camera, title: str, snr_min: 
     return figure
 
 
+def _rms(x: Floats) -> float:
+    return float(np.sqrt(np.nanmean(x**2))) if np.isfinite(x).any() else float("nan")
+
+
 def position_residuals(rows: Rows, title: str, snr_min: float) -> Figure:
     """PosDPos: position residuals of bright stars along and across each axis of the sky, with running medians."""
     figure = Figure(figsize=(11.0, 8.0), layout="constrained")
@@ -151,7 +166,7 @@ def position_residuals(rows: Rows, title: str, snr_min: float) -> Figure:
     for i, (name, label) in enumerate((("ra", r"$\Delta\alpha\cos\delta$"), ("dec", r"$\Delta\delta$"))):
         limit = max(5.0 * sigma(rows[f"{name}_before_mas"]), 1.0)
         for j, axis in enumerate(("xi", "eta")):
-            ax, order = axes[i, j], np.argsort(places[j])
+            ax, order, told = axes[i, j], np.argsort(places[j]), []
             for which, color in (("before", BEFORE), ("after", AFTER)):
                 d = rows[f"{name}_{which}_mas"]
                 if which == "after":
@@ -159,6 +174,8 @@ def position_residuals(rows: Rows, title: str, snr_min: float) -> Figure:
                 parts = [part for part in np.array_split(order, max(min(len(rows) // 20, 25), 1)) if part.size]
                 running = np.array([[np.median(places[j][part]), np.nanmedian(d[part])] for part in parts])
                 ax.plot(*running.reshape(-1, 2).T, "-", lw=1.5, color=color, label=f"{which}, running median")
+                told.append(f"{which}: rms of the medians {_rms(running.reshape(-1, 2)[:, 1]):.2f} mas")
+            ax.set_title(";  ".join(told), fontsize=9)
             ax.axhline(0.0, color="black", lw=0.6)
             ax.set(ylim=(-limit, limit))
             if i == 1:

@@ -32,6 +32,11 @@ def lowered(rows: Rows, snr_min: float) -> float:
     return min(snr_min, float(f"{np.quantile(snr, 0.75):.2g}"))
 
 
+def _told(x: npt.NDArray[np.float64]) -> str:
+    """Median and robust sigma."""
+    return f"{np.nanmedian(x):.2f} +- {sigma(x):.2f}" if np.isfinite(x).any() else "none"
+
+
 def position_scatter(rows: Rows, title: str, snr_min: float) -> Figure:
     """ResPosScatter: position residuals of bright stars in ra and dec, before and after, with their histograms."""
     figure = Figure(figsize=(8.0, 8.0), layout="constrained")
@@ -42,7 +47,7 @@ def position_scatter(rows: Rows, title: str, snr_min: float) -> Figure:
     edges = np.linspace(-limit, limit, 81).tolist()
     for which, color in (("before", BEFORE), ("after", AFTER)):
         ra, dec = rows[f"ra_{which}_mas"], rows[f"dec_{which}_mas"]
-        label = f"{which}: {sigma(ra):.1f}, {sigma(dec):.1f} mas"
+        label = f"{which}: {_told(ra)}, {_told(dec)} mas"
         cloud.plot(ra, dec, ".", ms=3, color=color, alpha=0.5, label=label, rasterized=True)
         top.hist(ra[np.isfinite(ra)], edges, histtype="step", color=color)
         right.hist(dec[np.isfinite(dec)], edges, histtype="step", color=color, orientation="horizontal")
@@ -50,7 +55,7 @@ def position_scatter(rows: Rows, title: str, snr_min: float) -> Figure:
         xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal",
         xlabel=r"$\Delta\alpha\,\cos\delta$ [mas]", ylabel=r"$\Delta\delta$ [mas]",
     )  # fmt: skip
-    cloud.legend(loc="upper left", title="robust sigma (ra, dec)", markerscale=4)
+    cloud.legend(loc="upper left", title="median +- robust sigma (ra, dec)", markerscale=4)
     top.set(xlim=(-limit, limit), ylabel="detections")
     right.set(ylim=(-limit, limit), xlabel="detections")
     figure.suptitle(f"Position residuals, detection minus star; {len(rows)} detections with S/N > {snr_min:g}\n{title}")
@@ -121,6 +126,7 @@ def arrows(rows: Rows, visit: int, title: str) -> Figure:
             named = ax.quiverkey(quiver, 0.9, 0.02, key, f"{key:g} mas", labelpos="W", coordinates="figure")
             for artist in (quiver, named):  # their boxes are wrong before they are drawn: the layout cut labels off
                 artist.set_in_layout(False)
+        ax.margins(0.12)  # arrows point out of the field
         ax.set(xlabel="u [pix]", aspect="equal")
         ax.set_title(f"{which}: rms of the means {rms:.2f} mas per axis", fontsize=10, loc="left")
     axes[0].set(ylabel="v [pix]")

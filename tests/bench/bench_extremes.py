@@ -4,9 +4,10 @@
 
 Simulated whole CCDs: in the middle (50), with a dead amplifier at the edge of the light (0), with two (33), all dead
 (9), half of it without light (100); exposures of 5, 30 and 300 s, seeing of 0.4 and 1.5 arcsec, a pointing 0.3 degree
-off and turned by 140 degrees, and frames spoilt on purpose (empty, a sky too bright, trailed, electronic noise). Errors
-are those of stars of S/N above 50 against the truth; a magnitude's is that of the 12-pix aperture by the frame's own
-zero point, so that the flat's and the pixels' areas' gradients over the CCD, which mosaic solves, are in its scatter.
+off and turned by 140 degrees, 5e5 stars per square degree and twenty on a CCD, and frames spoilt on purpose (empty, a
+sky too bright, trailed, electronic noise). Errors are those of stars of S/N above 50 against the truth; a magnitude's
+is that of the 12-pix aperture by the frame's own zero point, so that the flat's and the pixels' areas' gradients over
+the CCD, which mosaic solves, are in its scatter.
 """
 
 import argparse
@@ -39,7 +40,10 @@ CASES: dict[str, dict[str, Any]] = {
     "seeing 1.5": {"seeing_arcsec": 1.5},
     "lost": {"ccds": (33, 50)},
     "spoilt": {"ccds": (50,), "n_visit": 4},
+    "crowded": {"ccds": (50,), "star_density": 35.0, "ra": 310.0},
+    "sparse": {"ccds": (50,), "star_density": 0.07, "galaxy_density": 0.05, "ra": 300.0},
 }
+SKIES = ("300 s", "crowded", "sparse")  # of which the reference catalogs are
 FIRST = {name: 902800 + 200 * number for number, name in enumerate(CASES)}
 SPOILT = ("empty", "bright sky", "trailed", "noise")
 
@@ -90,8 +94,11 @@ def run(out: Path) -> Path:
     steps = [
         ["init", repo, "--camera", "hsc"],
         ["ingest", repo, str(out / "30_s" / "calib"), *folders, "-j", "2"],
-        ["ingest-refcat", repo, "gaia_dr3", str(out / "300_s" / "refcat_gaia.fits"), "--preset", "gaia"],
-        ["ingest-refcat", repo, "ps1_dr1", str(out / "300_s" / "refcat_ps1.fits"), "--preset", "ps1"],
+        *(
+            ["ingest-refcat", repo, catalog, str(out / sky.replace(" ", "_") / f"refcat_{name}.fits"), "--preset", name]
+            for sky in SKIES
+            for catalog, name in (("gaia_dr3", "gaia"), ("ps1_dr1", "ps1"))
+        ),
         *(["master", repo, kind, "--id", "-j", "2"] for kind in ("bias", "dark", "flat", "defects")),
         ["run", repo, "isr..calibrate", "--rerun", "hard", "--id", "-j", "2"],
     ]
@@ -146,7 +153,7 @@ def report(out: Path, repo: Path, cases: dict[int, str]) -> bool:
             print(f"{cases[visit]:22s} ccd {ccd:3d}  CPU s {seconds:16s} {tail}")
             is_whole &= is_ended
     opened.close()
-    return is_whole and len(rows) == 5 * 5 + 2 + 4
+    return is_whole and len(rows) == 5 * 5 + 2 + 4 + 2
 
 
 def main() -> int:

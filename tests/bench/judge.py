@@ -57,6 +57,24 @@ def moffat(half: int, fwhm: float, dx: float, dy: float) -> np.ndarray:
     return (BETA - 1) / (np.pi * alpha2) * (1 + ((i - dx) ** 2 + (j - dy) ** 2) / alpha2) ** -BETA
 
 
+def shed(truth: np.ndarray, reach: float = 80.0) -> np.ndarray:
+    """Light [e] that the other true sources shed into a PSF flux at each true place: sum F_j sum P_i P_j / sum P_i^2.
+
+    All are taken as stars of the frame's median width, those within `reach` pixels.
+    """
+    fwhm, half = float(np.median(truth["fwhm_pix"])), 15
+    own = moffat(half, fwhm, 0.0, 0.0)
+    step = np.linspace(0.0, reach, 161)
+    overlap = np.array([np.sum(own * moffat(half, fwhm, d, 0.0)) for d in step]) / np.sum(own**2)
+    result = np.zeros(len(truth))
+    place = np.stack([truth["x"], truth["y"]], axis=1)
+    a, b = cKDTree(place).query_pairs(reach, output_type="ndarray").T
+    part = np.interp(np.hypot(*(place[a] - place[b]).T), step, overlap)
+    np.add.at(result, a, part * truth["flux_e"][b])
+    np.add.at(result, b, part * truth["flux_e"][a])
+    return result
+
+
 def cramer_rao(truth: np.ndarray, flux: np.ndarray, sky_variance: float) -> tuple[np.ndarray, np.ndarray]:
     """Least error per axis [pix] of the place of a star, and S/N under its true profile, sky and photons counted.
 

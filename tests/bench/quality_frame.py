@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import peer
-from judge import cramer_rao, expected_flux, lonely, matched
+from judge import cramer_rao, expected_flux, lonely, matched, shed
 
 from hscdb.cli import main as hscdb
 from hscdb.detect import frame
@@ -63,10 +63,11 @@ class Frame:
         self.expected, self.mag = expected_flux(self.truth)
         x, y = self.truth["x"], self.truth["y"]
         self.ok = self.is_clear(x, y)
-        self.lonely = lonely(self.truth)
         self.index = matched(self.truth, self.ours["x"], self.ours["y"])
         self.snr = self.expected / np.where(self.index >= 0, self.ours["psf_flux_err"][self.index], np.nan)
         self.bound, self.true_snr = cramer_rao(self.truth, self.expected, self.sky_variance())
+        # alone: what others shed on it, however faint or far they are, is a fifth of its error at most
+        self.lonely = lonely(self.truth) & (shed(self.truth) < 0.2 * self.expected / self.true_snr)
 
     def sky_variance(self) -> float:
         """Variance of a pixel of empty sky."""

@@ -1,10 +1,10 @@
 """What becomes of difficult HSC frames: rows with how good they are, or a reason; CPU seconds of each stage.
 
-    python tests/bench/bench_extremes.py [--out FOLDER] [--keep]
+    python tests/bench/bench_extremes.py [--out FOLDER] [--keep] [--cases NAME ...] [--ccds CCD ...]
 
 Simulated whole CCDs: in the middle (50), with a dead amplifier at the edge of the light (0), with two (33), all dead
 (9), half of it without light (100); exposures of 5, 30 and 300 s, seeing of 0.4 and 1.5 arcsec, a pointing 0.3 degree
-off and turned by 140 degrees, 5e5 stars per square degree and twenty on a CCD, and frames spoilt on purpose (empty, a
+off and turned by 140 degrees, 5e5 stars per square degree and a dozen on a CCD, and frames spoilt on purpose (empty, a
 sky too bright, trailed, electronic noise). Errors are those of stars of S/N above 50 against the truth; a magnitude's
 is that of the 12-pix aperture by the frame's own zero point, so that the flat's and the pixels' areas' gradients over
 the CCD, which mosaic solves, are in its scatter.
@@ -41,9 +41,9 @@ CASES: dict[str, dict[str, Any]] = {
     "lost": {"ccds": (33, 50)},
     "spoilt": {"ccds": (50,), "n_visit": 4},
     "crowded": {"ccds": (50,), "star_density": 35.0, "ra": 310.0},
-    "sparse": {"ccds": (50,), "star_density": 0.07, "galaxy_density": 0.05, "ra": 300.0},
+    "sparse": {"ccds": (50,), "star_density": 0.15, "galaxy_density": 0.05, "ra": 300.0},
 }
-SKIES = ("300 s", "crowded", "sparse")  # of which the reference catalogs are
+SKIES = ("30 s", "crowded", "sparse")  # of which the reference catalogs are
 FIRST = {name: 902800 + 200 * number for number, name in enumerate(CASES)}
 SPOILT = ("empty", "bright sky", "trailed", "noise")
 
@@ -70,11 +70,14 @@ def lose(path: Path) -> None:
         opened[0].header["INST-PA"] = 140.0
 
 
-def make(out: Path) -> dict[int, str]:
-    """All frames of all cases; {visit: case}."""
+def make(out: Path, names: list[str], ccds: tuple[int, ...]) -> dict[tuple[int, int], str]:
+    """All frames of the cases, of these CCDs only; {(visit, ccd): case}."""
     cases = {}
-    for name, change in CASES.items():
-        setup = replace(BASE, first_visit=FIRST[name], **({} if name == "30 s" else NONE), **change)
+    for name in names:
+        setup = replace(BASE, first_visit=FIRST[name], **({} if name == "30 s" else NONE), **CASES[name])
+        setup = replace(setup, ccds=tuple(ccd for ccd in setup.ccds if ccd in ccds))
+        if not setup.ccds:
+            continue
         folder = out / name.replace(" ", "_")
         simulate(folder, setup, jobs=2)
         for number, path in enumerate(sorted((folder / "raw").glob("*.fits"))):
@@ -83,20 +86,22 @@ def make(out: Path) -> dict[int, str]:
             if name == "lost":
                 lose(path)
         for visit in range(setup.n_visit):
-            cases[FIRST[name] + 2 * visit] = f"{name}: {SPOILT[visit]}" if name == "spoilt" else name
+            told = f"{name}: {SPOILT[visit]}" if name == "spoilt" else name
+            cases |= {(FIRST[name] + 2 * visit, ccd): told for ccd in setup.ccds}
     return cases
 
 
 def run(out: Path) -> Path:
     """The whole way to calibrated frames, by commands."""
     repo = str(out / "repository")
-    folders = [str(path) for name in CASES for path in (out / name.replace(" ", "_")).glob("raw")]
+    folders = [str(path) for path in sorted(out.glob("*/raw"))]
+    skies = [folder for sky in SKIES if (folder := out / sky.replace(" ", "_")).exists()]
     steps = [
         ["init", repo, "--camera", "hsc"],
         ["ingest", repo, str(out / "30_s" / "calib"), *folders, "-j", "2"],
         *(
-            ["ingest-refcat", repo, catalog, str(out / sky.replace(" ", "_") / f"refcat_{name}.fits"), "--preset", name]
-            for sky in SKIES
+            ["ingest-refcat", repo, catalog, str(sky / f"refcat_{name}.fits"), "--preset", name]
+            for sky in skies
             for catalog, name in (("gaia_dr3", "gaia"), ("ps1_dr1", "ps1"))
         ),
         *(["master", repo, kind, "--id", "-j", "2"] for kind in ("bias", "dark", "flat", "defects")),
@@ -108,7 +113,7 @@ def run(out: Path) -> Path:
 
 
 def truth(out: Path) -> np.ndarray:
-    tables = [fits.getdata(out / name.replace(" ", "_") / "truth_source.fits", 1) for name in CASES]
+    tables = [fits.getdata(path, 1) for path in sorted(out.glob("*/truth_source.fits"))]
     names = ("visit", "ccd", "x", "y", "ra", "dec", "mag", "cloud_mag", "is_galaxy", "is_variable")
     rows = np.zeros(sum(map(len, tables)), [(name, "f8") for name in names])
     for name in names:
@@ -134,7 +139,7 @@ def errors(connection: Any, true: np.ndarray, visit: int, ccd: int) -> str:
     return f"{len(found)} stars: {np.median(off):.1f} mas, {1e3 * np.median(mag):+.0f} +- {1e3 * scatter:.0f} mmag"
 
 
-def report(out: Path, repo: Path, cases: dict[int, str]) -> bool:
+def report(out: Path, repo: Path, cases: dict[tuple[int, int], str]) -> bool:
     """Print a line per frame; whether each has rows or a reason."""
     true, is_whole = truth(out), True
     opened = Repository.open(repo)
@@ -142,7 +147,7 @@ def report(out: Path, repo: Path, cases: dict[int, str]) -> bool:
         rows = connection.execute(
             "SELECT visit, ccd, max(reason) FILTER (WHERE reason <> 'no_input'),"
             "       max(message) FILTER (WHERE reason <> 'no_input'),"
-            "       array_agg(cpu_s ORDER BY task_id) FILTER (WHERE status = 'done'),"
+            "       array_agg(CAST(cpu_s AS float8) ORDER BY task_id) FILTER (WHERE status = 'done'),"
             "       bool_and(status IN ('done', 'failed'))"
             "  FROM task WHERE stage IN ('isr', 'detect', 'calibrate') GROUP BY visit, ccd ORDER BY visit, ccd"
         ).fetchall()  # fmt: skip
@@ -150,19 +155,21 @@ def report(out: Path, repo: Path, cases: dict[int, str]) -> bool:
             seconds = " ".join(f"{float(one):.2f}" for one in cpu_s or ())
             told = str(message).partition(": ")[2].partition(". ")[0]
             tail = f"{reason}: {told}" if reason else errors(connection, true, visit, ccd)
-            print(f"{cases[visit]:22s} ccd {ccd:3d}  CPU s {seconds:16s} {tail}")
+            print(f"{cases[visit, ccd]:22s} ccd {ccd:3d}  CPU s {seconds:16s} {tail}")
             is_whole &= is_ended
     opened.close()
-    return is_whole and len(rows) == 5 * 5 + 2 + 4 + 2
+    return is_whole and {(visit, ccd) for visit, ccd, *_ in rows} == set(cases)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), help="besides 30 s")
+    parser.add_argument("--ccds", nargs="+", type=int, choices=CCDS, default=CCDS)
     told = parser.parse_args()
     out = told.out or Path(tempfile.mkdtemp(prefix="hscdb-extremes-"))
-    cases = make(out)
+    cases = make(out, [name for name in CASES if name in ("30 s", *told.cases)], tuple(told.ccds))
     is_whole = report(out, run(out), cases)
     if not told.keep:
         shutil.rmtree(out)

@@ -4,10 +4,10 @@
 
 Simulated whole CCDs: in the middle (50), with a dead amplifier at the edge of the light (0), with two (33), all dead
 (9), half of it without light (100); exposures of 5, 30 and 300 s, seeing of 0.4 and 1.5 arcsec, a pointing 0.3 degree
-off and turned by 140 degrees, 5e5 stars per square degree and a dozen on a CCD, and frames spoilt on purpose (empty, a
-sky too bright, trailed, electronic noise). Errors are those of stars of S/N above 50 against the truth; a magnitude's
-is that of the 12-pix aperture by the frame's own zero point, so that the flat's and the pixels' areas' gradients over
-the CCD, which mosaic solves, are in its scatter.
+off and turned by 140 degrees, 5e5 stars per square degree, a dozen Gaia stars on a CCD, and frames spoilt on purpose
+(empty, a sky too bright, trailed, electronic noise). Errors are those of stars of S/N above 50 against the truth; a
+magnitude's is that of the 12-pix aperture by the frame's own zero point, so that the flat's and the pixels' areas'
+gradients over the CCD, which mosaic solves, are in its scatter.
 """
 
 import argparse
@@ -41,7 +41,7 @@ CASES: dict[str, dict[str, Any]] = {
     "lost": {"ccds": (33, 50)},
     "spoilt": {"ccds": (50,), "n_visit": 4},
     "crowded": {"ccds": (50,), "star_density": 35.0, "ra": 310.0},
-    "sparse": {"ccds": (50,), "star_density": 0.15, "galaxy_density": 0.05, "ra": 300.0},
+    "sparse": {"ccds": (50,), "star_density": 0.4, "galaxy_density": 0.1, "ra": 300.0},
 }
 SKIES = ("30 s", "crowded", "sparse")  # of which the reference catalogs are
 FIRST = {name: 902800 + 200 * number for number, name in enumerate(CASES)}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +18,7 @@ from hscdb.errors import DataError
 from hscdb.fits import bit, column, product
 from hscdb.fits.header import wcs_cards
 from hscdb.image.flags import BIT, SKY_FLAGS
+from hscdb.run.product import MissingProductError
 from hscdb.run.stage import Funnel, Work, stage
 from hscdb.sky.wcs import Wcs
 
@@ -181,15 +185,33 @@ def _update_files(
     """Put WCS and zero point into calexp and src, BRIGHT_OBJECT (ny, nx) into calexp, places and flags into src."""
     ids = {"visit": int(work.unit["visit"]), "ccd": int(work.unit["ccd"])}
     cards = rows.cards(solution, zero_point, float(frame.facts["exposure_s"]))
-    if work.files.exists("calexp", **ids):
-        old = work.files.find("calexp", **ids)
+    exposure: Any = work.carry.get("unwritten")
+    calexp, src = (None if exposure else _written(work, name, ids) for name in ("calexp", "src"))
+    if exposure or calexp:
         with work.files.writing("calexp", **ids) as target:
-            product.update_header(old, {0: cards, "IMAGE": wcs_cards(solution.wcs)}, target)
-            bit.set_plane(target, "BRIGHT_OBJECT", mask)
-    if work.files.exists("src", **ids):
-        old = work.files.find("src", **ids)
+            if calexp is None:
+                exposure.write_calexp(target, cards, wcs_cards(solution.wcs), {"BRIGHT_OBJECT": mask})
+            else:
+                product.update_header(calexp, {0: cards, "IMAGE": wcs_cards(solution.wcs)}, target)
+                bit.set_plane(target, "BRIGHT_OBJECT", mask)
+    if exposure or src:
         with work.files.writing("src", **ids) as target:
-            product.update_header(old, {0: cards}, target)
+            if src is None:
+                exposure.write_src(target, cards)
+            else:
+                product.update_header(src, {0: cards}, target)
             column.overwrite(target, "SRC", {"coord_ra": np.radians(sky["ra"]), "coord_dec": np.radians(sky["dec"])})
             for name in SKY_FLAGS:
                 bit.set_flags(target, "SRC", BIT[name], (sky["sky_flags"] >> BIT[name]) & 1 == 1)
+
+
+def _written(work: Work, dataset: str, ids: dict[str, int]) -> Path | None:
+    """Where detect's product lies; None if there is none. MissingProductError if detect left it to this stage, and the
+    process ended in between: then detect is done again."""
+    try:
+        found = work.files.find(dataset, **ids)
+    except MissingProductError as error:
+        if error.is_swept:
+            raise
+        return None
+    return found if found.exists() else None

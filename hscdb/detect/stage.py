@@ -16,6 +16,7 @@ from hscdb.detect import catalog, frame
 from hscdb.detect.stage_config import Config
 from hscdb.errors import ConfigError, InputError
 from hscdb.fits import product, raw
+from hscdb.fits.exposure import Exposure
 from hscdb.fits.header import read_header, wcs_cards
 from hscdb.fits.psfex import read_psfex
 from hscdb.image import mask as planes
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 find_pointing = query("detect/find_pointing")
 find_raw = query("detect/find_raw")
 
+_LAST = "calibrate"  # puts WCS, zero point and flags into calexp and src
 # cards that describe the file itself, which the new file writes anew
 _STRUCTURE = ("SIMPLE", "BITPIX", "NAXIS", "EXTEND", "XTENSION", "PCOUNT", "GCOUNT", "EXTNAME", "EXTTYPE", "INHERIT",
               "BZERO", "BSCALE", "COMMENT", "HISTORY", "CHECKSUM", "DATASUM", "HDB_")  # fmt: skip
@@ -110,7 +112,7 @@ def _companion(path: Path, rule: str) -> Path:
 def _write(
     work: Work, measured: frame.Measured, rows: npt.NDArray[np.void], cards: list[tuple[Any, ...]]
 ) -> None:
-    """Write calexp and src."""
+    """Write calexp and src, or leave that to the stage that completes them, if it follows."""
     ids = {"visit": int(work.unit["visit"]), "ccd": int(work.unit["ccd"])}
     image_cards: list[tuple[Any, ...]] = []
     pointing = find_pointing.one(work.connection, visit=ids["visit"])
@@ -129,8 +131,11 @@ def _write(
         product.Table("APCORR", np.concatenate([one.rows(name) for name, one in measured.corrections.items()])),
     ]
     cards = [*cards, ("HDB_RUN", work.run_id, "run of hscdb"), ("HDB_TASK", work.task_id, "task of hscdb")]
-    with work.files.writing("calexp", **ids) as target:
-        product.write_image(target, measured.image, cards, tables, image_cards)
-    table, units, table_cards = catalog.src(rows)
-    with work.files.writing("src", **ids) as target:
-        product.write_header(target, cards, [product.Table("SRC", table, units, table_cards)])
+    src = product.Table("SRC", *catalog.src(rows))
+    exposure = Exposure(work.task_id, measured.image, cards, image_cards, tables, src, _LAST)
+    if _LAST in work.options.get("followed_by", ()):
+        work.files.promise("calexp", **ids)
+        work.files.promise("src", **ids)
+        work.carry["unwritten"] = exposure
+    else:
+        exposure.write(work.files, **ids)

@@ -1,7 +1,9 @@
 """Raw frames: pixels as they were read out, and the amplifiers that a frame's own header describes."""
 
 import math
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -44,6 +46,12 @@ def read_raw(path: Path, hdu: int, ccd: Ccd) -> Pixels:
     if ccd.flip:
         pixels = np.ascontiguousarray(pixels[:: -1 if "TB" in ccd.flip else 1, :: -1 if "LR" in ccd.flip else 1])
     return pixels
+
+
+def read_ahead(path: Path) -> None:
+    """Ask the system to bring a file into memory, and do not wait for it; a file that is not there is left alone."""
+    with suppress(OSError, AttributeError), path.open("rb", buffering=0) as file:  # no such function: another system
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
 
 def check_size(path: str, shape: tuple[int, ...], ccd: Ccd) -> None:

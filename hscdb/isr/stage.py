@@ -84,6 +84,7 @@ def run(work: Work, config: Config) -> Funnel:
     ccd = raw.ccd_in(work.camera, ccd, header)
     pixels = raw.read_raw(path, int(facts["hdu"]), ccd)
     used = _masters(work, config, ccd, facts)
+    _read_ahead(work, config)
     if config.do_vet:
         _vet(work, config, ccd, pixels, used.boxes)
     bad = defects.bad_amplifiers(ccd, used.boxes)
@@ -168,13 +169,31 @@ def _steps(config: Config) -> Steps:
     return Steps(**{name: getattr(config, name) for name in Steps.__dataclass_fields__})
 
 
-def _masters(work: Work, config: Config, ccd: Ccd, facts: Any) -> Used:
-    """Find and read the masters that are asked for. InputError `no_master`."""
+def _wanted(work: Work, config: Config, facts: Any) -> dict[str, bool]:
+    """Whether a master of each kind is asked for."""
     fringing = facts["filter"] in work.camera.settings.get("fringe", {}).get("filters", ())
-    wanted = {
+    return {
         "bias": config.do_bias, "dark": config.do_dark and facts["dark_s"] > 0, "flat": config.do_flat,
         "fringe": config.do_fringe and fringing, "sky": config.do_sky,
     }  # fmt: skip
+
+
+def _read_ahead(work: Work, config: Config) -> None:
+    """Let the disk bring the raw frame and the masters of the next unit while this one is worked on."""
+    unit: dict[str, Any] = work.options.get("next") or {"visit": 0, "ccd": -1}
+    facts = find_frame.one(work.connection, visit=unit["visit"], ccd=unit["ccd"])
+    if facts is None:
+        return
+    raw.read_ahead(work.repository / str(facts["path"]).partition("#")[0])
+    for kind, is_wanted in _wanted(work, config, facts).items():
+        one = masters.look(work, kind, unit["ccd"], facts["filter"], facts["night"]) if is_wanted else None
+        if one is not None:
+            raw.read_ahead(work.repository / str(one["path"]))
+
+
+def _masters(work: Work, config: Config, ccd: Ccd, facts: Any) -> Used:
+    """Find and read the masters that are asked for. InputError `no_master`."""
+    wanted = _wanted(work, config, facts)
     pixels: dict[str, Any] = {}
     ids: dict[str, int | None] = dict.fromkeys([*wanted, "defects"])
     for kind, is_wanted in wanted.items():

@@ -218,6 +218,7 @@ class Command:
             later={name: _later(name, frames) for name in frames},
             options=dict(self.options),
             calib_run_id=self.calib_run_id,
+            jobs=self.jobs,
             log_level=logging.getLevelName(logging.getLogger("hscdb").getEffectiveLevel()).lower(),
         )
 

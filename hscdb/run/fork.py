@@ -29,7 +29,7 @@ def context(modules: Iterable[str]) -> ForkServerContext:
 def _context(modules: Iterable[str]) -> ForkServerContext:
     limit_threads()
     found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload(["hscdb.run.pool", *modules, "hscdb.run.ready"])
+    found.set_forkserver_preload(["hscdb.run.begin", "hscdb.run.pool", *modules, "hscdb.run.ready"])
     return found
 
 

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from hscdb.run.stage import Stage
@@ -22,6 +23,7 @@ class Plan:
     inputs   : {stage: stages outside the group that must be done for the unit}.
     makers   : frame stages that can be done again when a product of theirs is missing.
     later    : {stage: frame stages behind it}, opened again when it was redone.
+    jobs     : workers that share the units.
     """
 
     repository: str
@@ -37,11 +39,21 @@ class Plan:
     options: Mapping[str, Any] = field(default_factory=dict)
     calib_run_id: int | None = None
     log_level: str = "info"
+    jobs: int = 1
 
     @property
     def names(self) -> list[str]:
         """Names of the stages."""
         return [stage.name for stage in self.stages]
+
+    def next_unit(self, data_id: str) -> Unit | None:
+        """The unit that who is at this one will probably come to next: the others take those in between."""
+        place = self._places[data_id] + self.jobs
+        return self.units[place] if place < len(self.units) else None
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {unit.data_id: place for place, unit in enumerate(self.units)}
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 find_product = query("run/find_product")
 find_frame = query("run/find_frame")
 replace_product = query("run/replace_product")
+insert_promised_product = query("run/insert_promised_product")
 read_task_products = query("run/read_task_products")
 delete_products = query("run/delete_products")
 mark_swept = query("run/mark_swept")
@@ -33,11 +34,14 @@ _KEYS = ("visit", "ccd", "tract", "filter")
 
 
 class MissingProductError(InputError):
-    """A product is not there, or not any more. `stage` wrote it, where that is known: it can be made again."""
+    """A product is not there, or not any more. `stage` wrote it, where that is known: it can be made again.
 
-    def __init__(self, message: str, code: str, stage: str | None = None) -> None:
+    is_swept: it is missing because it was not kept, or was never written after all.
+    """
+
+    def __init__(self, message: str, code: str, stage: str | None = None, *, is_swept: bool = False) -> None:
         super().__init__(message, code)
-        self.stage = stage
+        self.stage, self.is_swept = stage, is_swept
 
 
 @dataclass
@@ -61,6 +65,7 @@ class TaskFiles:
         self.run_id, self.run_name, self.task_id = run_id, run_name, task_id
         self._pending: list[_Pending] = []
         self._to_unlink: list[Path] = []
+        self._promised: list[tuple[str, dict[str, Any], str]] = []
 
     def path(self, dataset: str, **data_id: Any) -> str:
         """Path of a product of this run, relative to the repository. `path=` names a place under the run itself."""
@@ -92,6 +97,10 @@ class TaskFiles:
         except FileNotFoundError:
             raise RuntimeError(f"dataset {dataset}: nothing was written to {temporary}") from None
 
+    def promise(self, dataset: str, **data_id: Any) -> None:
+        """Enter a product that a stage behind this one writes; what an earlier attempt has written goes."""
+        self._promised.append((dataset, data_id, self.path(dataset, **data_id)))
+
     def find(self, dataset: str, **data_id: Any) -> Path:
         """The newest such product in the chain of runs; one this task has just written is found under its temporary
         name. MissingProductError `no_<dataset>` if there is none, or it was swept."""
@@ -109,8 +118,9 @@ class TaskFiles:
         if row["is_swept"] or not found.exists():
             how = "was swept" if row["is_swept"] else f"is gone ({found})"
             raise MissingProductError(
-                f"{dataset} {words}: the file {how}. Do stage {row['stage']} again.", f"no_{dataset}", row["stage"]
-            )
+                f"{dataset} {words}: the file {how}. Do stage {row['stage']} again.", f"no_{dataset}", row["stage"],
+                is_swept=bool(row["is_swept"]),
+            )  # fmt: skip
         return found
 
     def exists(self, dataset: str, **data_id: Any) -> bool:
@@ -147,7 +157,13 @@ class TaskFiles:
                 sha256=each.sha256,
                 **keys,
             )
-        written = {each.path for each in self._pending}
+        for dataset, ids, path in self._promised:
+            insert_promised_product(
+                self.connection, run_id=self.run_id, task_id=self.task_id, dataset=dataset, path=path,
+                **{key: ids.get(key) for key in _KEYS},
+            )  # fmt: skip
+            self._to_unlink.append(self.repository / path)
+        written = {each.path for each in self._pending} | {path for _, _, path in self._promised}
         self._forget(lambda path: path not in written)
         for each in self._pending:
             each.temporary.rename(self.repository / each.path)
@@ -166,10 +182,10 @@ class TaskFiles:
         """After the commit: remove the files of products that were swept or forgotten."""
         for path in self._to_unlink:
             path.unlink(missing_ok=True)
-        self._pending, self._to_unlink = [], []
+        self._pending, self._to_unlink, self._promised = [], [], []
 
     def discard(self) -> None:
         """After a roll-back: remove the temporary files."""
         for each in self._pending:
             each.temporary.unlink(missing_ok=True)
-        self._pending, self._to_unlink = [], []
+        self._pending, self._to_unlink, self._promised = [], [], []

@@ -20,3 +20,4 @@ for _module in [name for stage, names in _LATER.items() if stage in sys.modules 
     import_module(_module)
 load_kept("hscdb.")
 gc.freeze()  # else the workers' first collection touches, and so copies, all of it
+gc.enable()  # see begin.py

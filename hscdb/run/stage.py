@@ -28,6 +28,10 @@ class Files(Protocol):
         """Yield a temporary path to write to; renamed to its final name and stored as a product row with the task."""
         ...
 
+    def promise(self, dataset: str, **data_id: Any) -> None:
+        """Enter a product that a stage behind this one writes, in this process (Work.carry); till then it is swept."""
+        ...
+
     def find(self, dataset: str, **data_id: Any) -> Path:
         """The newest such product in the chain of runs. InputError `no_<dataset>` if there is none."""
         ...
@@ -47,8 +51,11 @@ class Work:
 
     connection : SQLAlchemy connection inside the worker's transaction; never commit or roll back.
     unit       : the data id, e.g. {"visit": 903334, "ccd": 50} or {"tract": 0, "filter": "HSC-R"}.
-    options    : command-line words of this stage that are not settings (e.g. master's kind).
+    options    : command-line words of this stage that are not settings (e.g. master's kind), and what the worker knows:
+                 followed_by (stages behind this one in this process), next (the unit it will probably come to).
     carry      : objects handed from stage to stage of the same frame inside one process, e.g. carry["postISRCCD"].
+                 carry["unwritten"] (fits/exposure.py) are products that were promised; the worker writes them where
+                 the stage that should have did not come to its end.
     """
 
     connection: Connection

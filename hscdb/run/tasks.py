@@ -267,3 +267,19 @@ def open_units(
     is_held = {str(row["data_id"]): bool(row["is_held"]) for row in rows}
     left = [unit for unit in found if unit.data_id in is_held]
     return left, [unit for unit in left if not is_held[unit.data_id]]
+
+
+def missing_input(
+    connection: Connection, run_id: int, stage: str, unit: Unit, needed: Sequence[str]
+) -> str | None:
+    """Which of the stages that a stage needs is not done for a unit, in words; None if all are."""
+    keys: dict[str, Any] = {"visit": None, "ccd": None, "tract": None} | unit.ids | {"filter": unit.filter}
+    keys = {key: keys[key] for key in ("visit", "ccd", "tract", "filter")}
+    found = {str(row["stage"]): row for row in read_inputs(connection, run_id=run_id, stages=list(needed), **keys)}
+    for need in needed:
+        row = found.get(need)
+        if row is None or row["status"] in ("todo", "running"):
+            return f"{stage} {unit.data_id}: {need} is not done. Run it first: `hscdb {need}`."
+        if row["status"] == "failed":
+            return f"{need} {row['data_id']} failed ({row['reason']}): {row['message']}"
+    return None

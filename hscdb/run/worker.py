@@ -27,7 +27,7 @@ from hscdb.run.plan import BugError, Event, Plan, worker_name
 from hscdb.run.product import MissingProductError, TaskFiles
 from hscdb.run.repository import Repository
 from hscdb.run.stage import Stage, Work
-from hscdb.run.tasks import Unit, enter_in, read_inputs
+from hscdb.run.tasks import Unit, enter_in, missing_input
 from hscdb.run.threads import keep_memory
 
 claim_unit = query("run/claim_unit")
@@ -80,12 +80,9 @@ class Worker:
             offered = data_ids[at : at + _SLICE]
             with self.connection.begin():
                 row = claim_unit.one(
-                    self.connection,
-                    run_id=self.plan.run_id,
-                    stages=self.plan.names,
-                    data_ids=offered,
+                    self.connection, run_id=self.plan.run_id, stages=self.plan.names, data_ids=offered,
                     statuses=statuses,
-                )
+                )  # fmt: skip
             if row is None:
                 at += _SLICE
             elif row["is_mine"]:
@@ -115,6 +112,25 @@ class Worker:
                 self._fail(stage, unit, int(task["task_id"]), None, error, (0.0, 0.0), is_told=is_told)
             if cause is not None:
                 broken[stage.name] = cause
+        self._write_left(unit, carry)
+
+    def _write_left(self, unit: Unit, carry: dict[str, Any]) -> None:
+        """Write the products that a task has left to a stage behind it, which failed or had nothing to do."""
+        left = carry.pop("unwritten", None)
+        if left is None:
+            return
+        files = self._files(left.task_id)
+        try:
+            with self.connection.begin():
+                left.write(files, **unit.ids)
+                files.store()
+            files.settle()
+        except BaseException:
+            files.discard()
+            raise
+
+    def _files(self, task_id: int) -> TaskFiles:
+        return TaskFiles(self.connection, self.repository.path, self.plan.run_id, self.plan.run_name, task_id)
 
     def _tasks(self, unit: Unit, stages: list[str]) -> dict[str, Any]:
         with self.connection.begin():
@@ -123,24 +139,12 @@ class Worker:
 
     def _missing_input(self, stage: Stage, unit: Unit, broken: dict[str, str]) -> str | None:
         """Why the stage cannot begin, or None: a stage it needs has failed or was never done."""
-        for need in stage.needs:
-            if need in broken:
-                return broken[need]
-        needed = list(self.plan.inputs.get(stage.name, ()))
-        if not needed:
-            return None
-        keys: dict[str, Any] = {"visit": None, "ccd": None, "tract": None} | unit.ids | {"filter": unit.filter}
-        keys = {key: keys[key] for key in ("visit", "ccd", "tract", "filter")}
+        known = [broken[need] for need in stage.needs if need in broken]
+        needed = self.plan.inputs.get(stage.name, ())
+        if known or not needed:
+            return known[0] if known else None
         with self.connection.begin():
-            rows = read_inputs(self.connection, run_id=self.plan.run_id, stages=needed, **keys)
-        found = {str(row["stage"]): row for row in rows}
-        for need in needed:
-            row = found.get(need)
-            if row is None or row["status"] in ("todo", "running"):
-                return f"{stage.name} {unit.data_id}: {need} is not done. Run it first: `hscdb {need}`."
-            if row["status"] == "failed":
-                return f"{need} {row['data_id']} failed ({row['reason']}): {row['message']}"
-        return None
+            return missing_input(self.connection, self.plan.run_id, stage.name, unit, needed)
 
     def _task(
         self, stage: Stage, unit: Unit, task_id: int, carry: dict[str, Any], after: tuple[str, ...] = ()
@@ -151,21 +155,16 @@ class Worker:
         """
         with subject(f"{stage.name} {unit.data_id}"):
             self.tell(Event("begin", unit.data_id, stage.name))
-            is_remade = False
-            n_try = 0
+            is_remade, n_try = False, 0
             while True:
                 clock = Clock()
                 files = None
                 try:
                     with self.connection.begin():
-                        n_attempt = int(
-                            mark_running.one(self.connection, task_id=task_id, worker=worker_name())["n_attempt"]
-                        )
-                    files = TaskFiles(
-                        self.connection, self.repository.path, self.plan.run_id, self.plan.run_name, task_id
-                    )
+                        begun = mark_running.one(self.connection, task_id=task_id, worker=worker_name())
+                    files = self._files(task_id)
                     with self.connection.begin():
-                        self._run(stage, unit, files, carry, clock, after, is_first=n_attempt == 1)
+                        self._run(stage, unit, files, carry, clock, after, is_first=begun["n_attempt"] == 1)
                     files.settle()
                 except MissingProductError as error:
                     files.discard() if files else None
@@ -188,6 +187,8 @@ class Worker:
                     self._give_back(stage, unit, task_id, error)
                     raise
                 else:
+                    if getattr(carry.get("unwritten"), "last", "") == stage.name:
+                        del carry["unwritten"]
                     self.tell(Event("end", unit.data_id, stage.name, "done"))
                     return None
 
@@ -201,11 +202,12 @@ class Worker:
             delete_task_rows(self.connection, stage.writes, plan.run_id, files.task_id)
         if not after and stage.name in plan.names:
             after = tuple(plan.names[plan.names.index(stage.name) + 1 :])
+        following = plan.next_unit(unit.data_id)
         work = Work(
             connection=self.connection, run_id=plan.run_id, task_id=files.task_id, unit=dict(unit.ids),
             camera=self.repository.camera, files=files, repository=Path(plan.repository),
             calib_run_id=plan.calib_run_id, carry=carry,
-            options=dict(plan.options) | {"frames": unit.frames, "followed_by": after},
+            options={**plan.options, "frames": unit.frames, "followed_by": after, "next": following and following.ids},
         )  # fmt: skip
         try:
             with self.interrupt.open():
@@ -215,10 +217,9 @@ class Worker:
                 raise
             self.connection.invalidate()  # it may be in the middle of a statement; the server rolls back
             raise self.interrupt.error from None
-        if not is_first and plan.later.get(stage.name):
-            mark_outdated(
-                self.connection, run_id=plan.run_id, stages=list(plan.later[stage.name]), data_id=unit.data_id
-            )
+        later = list(plan.later.get(stage.name, ()))
+        if not is_first and later:
+            mark_outdated(self.connection, run_id=plan.run_id, stages=later, data_id=unit.data_id)
         wall_s, cpu_s = clock.seconds
         counts = {key: int(entry) for key, entry in (funnel or {}).items()}
         mark_done(self.connection, task_id=files.task_id, funnel=counts, wall_s=wall_s, cpu_s=cpu_s, peak_mb=peak_mb())
@@ -244,7 +245,7 @@ class Worker:
         """Store the reason and nothing else; what an earlier attempt had left goes. is_told: the log has it already."""
         wall_s, cpu_s = seconds
         message = str(error)
-        files = files or TaskFiles(self.connection, self.repository.path, self.plan.run_id, self.plan.run_name, task_id)
+        files = files or self._files(task_id)
         with self.connection.begin():
             delete_task_rows(self.connection, stage.writes, self.plan.run_id, task_id)
             files.forget_all()
@@ -282,8 +283,7 @@ class Worker:
 
 @contextmanager
 def guarded(tell: Callable[[Event], None]) -> Iterator[None]:
-    """Turn the loss of the server or of the disk into an event and SystemExit(1), a bug (told already) into
-    SystemExit(1)."""
+    """Turn the loss of the server or of the disk into an event, and that or a bug (told already) into SystemExit(1)."""
     try:
         yield
     except BugError:

@@ -1,4 +1,4 @@
--- The newest product of a dataset in the chain of runs; swept ones come last.
+-- The newest product of a dataset in the chain of runs; within a run swept ones come last.
 -- params:  run_id bigint, dataset text, visit bigint, ccd integer, tract integer, filter text
 -- returns: product_id bigint, run_id bigint, task_id bigint, stage text, path text, is_swept boolean
 SELECT p.product_id,
@@ -15,5 +15,5 @@ SELECT p.product_id,
    AND (CAST(:ccd AS integer)   IS NULL OR p.ccd    = :ccd)
    AND (CAST(:tract AS integer) IS NULL OR p.tract  = :tract)
    AND (CAST(:filter AS text)   IS NULL OR p.filter = :filter)
- ORDER BY p.swept_at IS NOT NULL, c.depth, p.product_id DESC
+ ORDER BY c.depth, p.swept_at IS NOT NULL, p.product_id DESC
  LIMIT 1;

@@ -1,12 +1,25 @@
 """How a visit of many CCDs scales with processes: raw frames to calexp and rows, -j 1 beside -j 2 on the same frames.
 
-python tests/bench/bench_scaling.py [--work DIR] [--ccds 20] [--jobs 2] [--repeat 1] [--first] [--json]
+python tests/bench/bench_scaling.py [--work DIR] [--ccds 20] [--jobs 2] [--repeat 3] [--first] [--json]
 
 `hscdb run isr..calibrate` on one simulated visit of HSC, in a process of its own, rows into the repository's server.
-Told are the wall (worth something on an idle machine only), and CPU seconds of the command with all its processes, of
-the server, and of the tasks by stage: what -j 2 costs more than -j 1 is what it can never scale. `busy` is the part of
-the wall in which the workers were at a task; `outside` the CPU of the command beyond that of its tasks (imports, the
-parent, claims).
+Before anything is measured one CCD goes through, so that all is compiled, and before each run all raw frames and
+masters are read, so that all find them in memory. Runs alternate (-j 1, -j 2, -j 1, ...); medians are told.
+
+wall_s            worth something if nothing else is at work: others_s are the CPU seconds that other processes took
+cpu_s             of the command with all its processes; server_cpu_s of the server; task_cpu_s of the tasks alone
+outside_s         CPU of the command beyond its tasks: imports, the parent, claims
+start_s, end_s    from the command's start to the first task, from the last task's end to the command's
+tail_s            between the end of the first worker's last task and the last one's: cores without work
+gaps_s            between tasks, mean of the workers
+wait_s            of the tasks' wall what was not their own CPU (the server's, the disk's, other work's), likewise
+cores             CPU seconds of command and server by wall: how many cores were at work
+wall ratio        the figure that is asked for
+ceiling           what it would be if -j 2 kept all cores at work and needed no more CPU than -j 1 (whose wall has the
+                  server at work beside the worker already)
+tasks' CPU ratio  what tasks cost more beside each other
+machine           the same without any of ours: a process that counts, one that copies memory, beside themselves
+
 With --first (root only) the command goes before all other work of the machine; the files of a run go when it is over.
 """
 
@@ -17,10 +30,12 @@ import json
 import os
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -73,21 +88,39 @@ def _children_s() -> float:
     return spent.ru_utime + spent.ru_stime
 
 
-def measure(repo: Path, run: str, jobs: int, is_first: bool) -> dict[str, float]:
-    """Wall and CPU of one run of all frames. is_first: before all other work of the machine."""
+def warm(repo: Path) -> None:
+    """All raw frames and masters into memory, as far as it has room."""
+    for pattern in ("SIMULATION/**/*.fits", "rerun/calib/**/*.fits"):
+        for path in repo.glob(pattern):
+            with path.open("rb", buffering=0) as file:
+                while file.read(1 << 24):
+                    pass
+
+
+def _machine_s() -> float:
+    """CPU seconds that all processes and the kernel have spent so far."""
+    words = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(words) - words[3] - words[4] - words[7]) / os.sysconf("SC_CLK_TCK")  # idle, waiting, stolen
+
+
+def measure(repo: Path, run: str, jobs: int, is_first: bool, ccd: str = "") -> dict[str, float]:
+    """Wall and CPU of one run of all frames (or those of one ccd). is_first: before all other work of the machine."""
     repository = Repository.open(repo)
     with transaction(repository.engine):  # the server is up
         pass
     server = int((repository.path / "pgdata" / "postmaster.pid").read_text().split()[0])
     words = [sys.executable, "-c", "import sys; from hscdb.cli import main; sys.exit(main(sys.argv[1:]))"]
-    words += ["run", str(repo), "isr..calibrate", "--rerun", run, "--id", "-j", str(jobs)]
+    words += ["run", str(repo), "isr..calibrate", "--rerun", run, "-j", str(jobs), "--id", *([ccd] if ccd else [])]
     # what the command leaves behind (the process that its workers are forked from) becomes ours to wait for
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
     others = _children()  # what the making of the frames has left: they stay
-    before, served = _children_s(), server_s(server)
-    start = time.monotonic()
+    before, served, machine = _children_s(), server_s(server), _machine_s()
+    own = time.process_time()
+    start, began = time.monotonic(), time.time()
+    # a Python that keeps no bytecode compiles all of it in every process
+    environment = {name: word for name, word in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     process = subprocess.Popen(
-        words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=is_first
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=is_first, env=environment
     )  # fmt: skip
     with ahead(server, process.pid) if is_first else contextlib.nullcontext():
         status = process.wait()
@@ -98,23 +131,80 @@ def measure(repo: Path, run: str, jobs: int, is_first: bool) -> dict[str, float]
             time.sleep(0.01)
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0)
     cpu, served = _children_s() - before, server_s(server) - served
+    machine = _machine_s() - machine - cpu - served - (time.process_time() - own)
     if status != 0:
         raise SystemExit(f"the run failed with status {status}")
+    shutil.rmtree(repo / "rerun" / run)
+    told = {"wall_s": wall, "others_s": machine, "cpu_s": cpu, "server_cpu_s": served, "cores": (cpu + served) / wall}
+    return told | _tasks(repository, run, began, began + wall, cpu)
+
+
+def _tasks(repository: Repository, run: str, began: float, ended: float, cpu: float) -> dict[str, float]:
+    """What the rows of the tasks tell of a run that lasted from `began` to `ended` [s of the clock]."""
     with repository.engine.connect() as connection:
         rows = connection.exec_driver_sql(
-            "SELECT sum(cpu_s), sum(wall_s), max(peak_mb) FROM task JOIN run USING (run_id) WHERE run.name = %s", (run,)
-        )
-        task_cpu, task_wall, peak = (float(value) for value in rows.one())
-        rows = connection.exec_driver_sql(
-            "SELECT stage, percentile_cont(ARRAY[0, 0.5, 0.9, 1]) WITHIN GROUP (ORDER BY cpu_s)"
-            " FROM task JOIN run USING (run_id) WHERE run.name = %s GROUP BY stage", (run,)
-        )  # fmt: skip
-        stages = {f"{stage} {part}": seconds for stage, spread in rows
-                  for part, seconds in zip(("least", "median", "90 %", "most"), spread, strict=True)}  # fmt: skip
-    shutil.rmtree(repo / "rerun" / run)
+            "SELECT worker, CAST(extract(epoch FROM started_at) AS double precision),"
+            " CAST(extract(epoch FROM finished_at) AS double precision), wall_s, cpu_s, peak_mb, stage"
+            " FROM task JOIN run USING (run_id) WHERE run.name = %s ORDER BY started_at", (run,)
+        ).all()  # fmt: skip
+    workers: dict[str, list[Any]] = {}
+    for row in rows:
+        workers.setdefault(row[0], []).append(row)
+    gaps = sum(after[1] - before[2] for mine in workers.values() for before, after in pairwise(mine))
+    ends = [mine[-1][2] for mine in workers.values()]
+    task_wall, task_cpu = sum(row[3] for row in rows), sum(row[4] for row in rows)
+    told = {
+        "task_cpu_s": task_cpu, "outside_s": cpu - task_cpu, "start_s": rows[0][1] - began, "end_s": ended - max(ends),
+        "tail_s": max(ends) - min(ends), "gaps_s": gaps / len(workers), "wait_s": (task_wall - task_cpu) / len(workers),
+        "peak_mb": max(row[5] for row in rows),
+    }  # fmt: skip
+    for stage in dict.fromkeys(row[6] for row in rows):
+        spent = [row[4] for row in rows if row[6] == stage]
+        told |= {f"{stage} median": statistics.median(spent), f"{stage} most": max(spent)}
+    return told
+
+
+_ALONE = """
+import sys, time
+import numpy as np
+kind = sys.argv[1]
+a = np.ones(4096 if kind == "counting" else 1 << 24)
+b = np.empty_like(a)
+sys.stdout.write("ready\\n"); sys.stdout.flush(); sys.stdin.readline()
+begin = time.process_time()
+for _ in range(400_000 if kind == "counting" else 60):
+    np.sqrt(a, out=b) if kind == "counting" else np.copyto(b, a)
+print(time.process_time() - begin)
+"""
+
+
+def machine_ratio(kind: str, n: int, is_first: bool) -> float:
+    """CPU seconds of n processes beside each other that count in the cache, or copy memory, by those of one alone."""
+    spent = []
+    for number in (1, n, 1, n):
+        crowd = [
+            subprocess.Popen([sys.executable, "-c", _ALONE, kind], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             text=True, start_new_session=is_first) for _ in range(number)
+        ]  # fmt: skip
+        with ahead(os.getpid(), *(each.pid for each in crowd)) if is_first else contextlib.nullcontext():
+            for each in crowd:
+                each.stdout.readline()
+            for each in crowd:
+                each.stdin.write("go\n")
+                each.stdin.flush()
+            spent.append(statistics.mean(float(each.stdout.readline()) for each in crowd))
+        for each in crowd:
+            each.communicate()
+    return min(spent[1::2]) / min(spent[::2])
+
+
+def judged(one: dict[str, float], many: dict[str, float], n_ccd: int, jobs: int) -> dict[str, float]:
+    """The figures that come from both."""
+    total = [each["cpu_s"] + each["server_cpu_s"] for each in (one, many)]
     return {
-        "wall_s": wall, "cpu_s": cpu, "server_cpu_s": served, "task_cpu_s": task_cpu, "outside_s": cpu - task_cpu,
-        "busy": task_wall / jobs / wall, "peak_mb": peak, **stages,
+        "wall ratio": one["wall_s"] / many["wall_s"], "ceiling": one["wall_s"] / (total[0] / jobs),
+        "CPU ratio": total[1] / total[0], "tasks' CPU ratio": many["task_cpu_s"] / one["task_cpu_s"],
+        "CPU s per CCD": total[0] / n_ccd,
     }  # fmt: skip
 
 
@@ -123,7 +213,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="folder to keep the frames in, or to find them in")
     parser.add_argument("--ccds", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--first", action="store_true", help="before all other work of the machine (root only)")
     parser.add_argument("--json", action="store_true")
     told = parser.parse_args()
@@ -131,18 +221,18 @@ def main() -> None:
         work = told.work or Path(temporary)
         work.mkdir(exist_ok=True)
         repo = prepare(work, told.ccds)
-        result: dict[str, Any] = {}
+        stem = f"scale{os.getpid()}"
+        measure(repo, f"{stem}_warm", 1, False, f"ccd={CCDS[0]}")
+        runs: dict[int, list[dict[str, float]]] = {1: [], told.jobs: []}
         for turn in range(told.repeat):
-            for jobs in (1, told.jobs):
-                now = measure(repo, f"scale{os.getpid()}_{turn}_{jobs}", jobs, told.first)
-                best = result.setdefault(f"-j {jobs}", now)
-                if now["wall_s"] < best["wall_s"]:
-                    result[f"-j {jobs}"] = now
-    one, many = result["-j 1"], result[f"-j {told.jobs}"]
-    total = [each["cpu_s"] + each["server_cpu_s"] for each in (one, many)]
-    result["wall ratio"] = one["wall_s"] / many["wall_s"]
-    result["CPU ratio"] = total[1] / total[0]
-    result["CPU s per CCD"] = total[0] / told.ccds
+            for jobs, known in runs.items():
+                warm(repo)
+                known.append(measure(repo, f"{stem}_{turn}_{jobs}", jobs, told.first))
+                wall, others = known[-1]["wall_s"], known[-1]["others_s"]
+                print(f"-j {jobs}: {wall:.2f} s, others {others:.1f} CPU s", file=sys.stderr, flush=True)
+    one, many = ({name: statistics.median(run[name] for run in known) for name in known[0]} for known in runs.values())
+    result: dict[str, Any] = {"-j 1": one, f"-j {told.jobs}": many, **judged(one, many, told.ccds, told.jobs)}
+    result["machine"] = {kind: machine_ratio(kind, told.jobs, told.first) for kind in ("counting", "copying")}
     if told.json:
         print(json.dumps(result))
         return

@@ -1,5 +1,6 @@
 """master and isr on raw frames of the toy camera whose light is known."""
 
+import os
 import uuid
 from collections.abc import Iterator
 from datetime import date
@@ -193,6 +194,22 @@ def test_what_detect_takes_at_once_is_not_written(full: Repository) -> None:
         with pytest.raises(AttributeError):
             stage.run(isr_work(full, connection, files), stage.config())
         connection.rollback()
+
+
+def test_the_files_of_the_next_frame_are_read_ahead(full: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def advise(number: int, offset: int, length: int, how: int) -> None:
+        assert (offset, length, how) == (0, 0, os.POSIX_FADV_WILLNEED)
+        asked.append(os.path.realpath(f"/proc/self/fd/{number}"))
+
+    monkeypatch.setattr(os, "posix_fadvise", advise)
+    visits = rows(full, "SELECT visit FROM frame_isr WHERE ccd = 2 ORDER BY 1")
+    outcome = do(full, "isr", "ahead", calib_run_id=calib_run(full), ids=[["ccd=2..3", f"visit={visits[0][0]}"]])
+    assert outcome.exit_status == 0
+    names = rows(full, f"SELECT path FROM frame WHERE visit = {visits[0][0]} AND ccd = 3 AND kind = 'raw'")
+    names += rows(full, "SELECT path FROM master JOIN master_kind USING (master_kind_id) WHERE ccd = 3")
+    assert sorted(asked) == sorted(os.path.realpath(full.path / name) for (name,) in names)
 
 
 @pytest.mark.parametrize(

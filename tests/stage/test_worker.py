@@ -185,6 +185,50 @@ def test_what_was_swept_is_made_again_when_it_is_needed(repository: Repository) 
     assert stars(repository) == WANTED
 
 
+def contents(repository: Repository, run: str = "out") -> dict[tuple[int, int], tuple[str, str]]:
+    """Text of calexp and the stage it belongs to, by visit and ccd."""
+    found = rows(
+        repository,
+        "SELECT p.visit, p.ccd, p.path, t.stage FROM product AS p JOIN task AS t USING (task_id) JOIN run AS r"
+        f" ON r.run_id = p.run_id WHERE dataset = 'calexp' AND swept_at IS NULL AND r.name = '{run}'",
+    )
+    return {(v, c): ((repository.path / path).read_text(), stage) for v, c, path, stage in found}
+
+
+def test_what_a_stage_leaves_to_the_next_is_written_by_it_or_where_it_fails(repository: Repository) -> None:
+    for order in ("leave", "fail-third-1"):
+        (repository.path / "orders" / order).touch()
+    for _ in range(2):
+        assert command(repository, is_redo=True).execute().exit_status == 1
+        assert contents(repository) == {
+            (v, c): (f"second {{'visit': {v}, 'ccd': {c}}}" + " calibrated" * (c != 1), "fake_second")
+            for v in (100, 102, 104)
+            for c in CCDS
+        }
+        assert is_tidy(repository)
+    (repository.path / "orders" / "fail-third-1").unlink()
+    assert command(repository).execute().exit_status == 0
+    assert {text.endswith(" calibrated") for text, _ in contents(repository).values()} == {True}
+    assert {n for (n,) in rows(repository, "SELECT n_attempt FROM task WHERE stage = 'fake_second'")} == {2}
+
+
+def test_what_a_killed_worker_has_left_is_made_again_and_not_taken_from_a_parent(repository: Repository) -> None:
+    command(repository, word="one").execute()
+    for order in ("leave", "kill-third-2"):
+        (repository.path / "orders" / order).touch()
+    stages = (fake.SECOND, fake.THIRD)
+    command(repository, (fake.FIRST,), word="one", is_redo=True).execute()
+    assert command(repository, stages, word="one:two", jobs=2).execute().exit_status == 0
+    assert {text.endswith(" calibrated") for text, _ in contents(repository, "two").values()} == {True}
+    assert len(contents(repository, "two")) == 12
+    again = rows(
+        repository,
+        "SELECT n_attempt FROM task JOIN run USING (run_id) WHERE stage = 'fake_second' AND name = 'two' AND ccd = 2",
+    )
+    assert sorted(again) == [(1,), (1,), (2,)]
+    assert is_tidy(repository)
+
+
 def test_later_tasks_of_a_redone_frame_are_open_again(repository: Repository) -> None:
     command(repository).execute()
     command(repository, (fake.FIRST,), is_redo=True, ids=[["ccd=0"]]).execute()

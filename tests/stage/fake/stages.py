@@ -4,6 +4,8 @@ orders/fail-<ccd>  : `first` raises a DataError for this ccd.
 orders/bug-<ccd>   : `second` raises a ZeroDivisionError for this ccd.
 orders/kill-<ccd>  : `second` kills its own process for this ccd, once (the file is taken away before).
 orders/stop-<ccd>  : `second` gets a Ctrl-C for this ccd while it waits for a statement, once.
+orders/leave       : `second` leaves its product to `third`, where that follows.
+orders/fail-third-<ccd>, kill-third-<ccd> : as above, of `third`.
 orders/slow        : each `second` takes as many seconds as the file says.
 """
 
@@ -19,7 +21,7 @@ from hscdb.db import copy
 from hscdb.db.engine import driver
 from hscdb.errors import DataError
 from hscdb.run.config import setting
-from hscdb.run.stage import Funnel, Work, registered, stage
+from hscdb.run.stage import Files, Funnel, Work, registered, stage
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,20 @@ def _residuals(work: Work, n_row: int) -> None:
     copy.write(work.connection, "psf_star", rows)
 
 
+@dataclass(frozen=True)
+class Left:
+    """What `second` leaves to `third`."""
+
+    task_id: int
+    text: str
+    last: str = "fake_third"
+
+    def write(self, files: Files, **ids: int) -> None:
+        """Write it as it is."""
+        with files.writing("calexp", **ids) as path:
+            path.write_text(self.text)
+
+
 @stage("fake_first", per="frame", config=Config)
 def first(work: Work, config: Config) -> Funnel:
     """Write a product that the second consumes."""
@@ -63,8 +79,12 @@ def second(work: Work, config: Config) -> Funnel:
     """Consume the first's product and write rows and a product of its own."""
     assert work.files.find("postISRCCD", **work.unit).read_text() == f"first {work.unit}"
     _residuals(work, config.n_row)
-    with work.files.writing("calexp", **work.unit) as path:
-        path.write_text(f"second {work.unit}")
+    left = Left(work.task_id, f"second {work.unit}")
+    if (work.repository / "orders" / "leave").exists() and "fake_third" in work.options["followed_by"]:
+        work.files.promise("calexp", **work.unit)
+        work.carry["unwritten"] = left
+    else:
+        left.write(work.files, **work.unit)
     slow = work.repository / "orders" / "slow"
     if slow.exists():
         time.sleep(float(slow.read_text()))
@@ -87,8 +107,15 @@ def second(work: Work, config: Config) -> Funnel:
 
 @stage("fake_third", per="frame", config=Config, needs=("fake_second",))
 def third(work: Work, config: Config) -> Funnel:
-    """Change the second's product in its place."""
-    old = work.files.find("calexp", **work.unit).read_text()
+    """Change the second's product in its place, or write what it has left."""
+    if order(work, "fail-third").exists():
+        raise DataError(f"visit={work.unit['visit']} ccd={work.unit['ccd']}: too bright (1 vs 0).", code="too_bright")
+    kill = order(work, "kill-third")
+    if kill.exists():
+        kill.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+    left = work.carry.get("unwritten")
+    old = left.text if left else work.files.find("calexp", **work.unit).read_text()
     with work.files.writing("calexp", **work.unit) as path:
         path.write_text(old.removesuffix(" calibrated") + " calibrated")
     return {"n_calibrated": 1}

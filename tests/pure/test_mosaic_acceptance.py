@@ -42,6 +42,39 @@ def test_turned_pixels_lie_in_the_focal_plane_where_mosaic_had_them(ccd: int) ->
     np.testing.assert_allclose(ends[1] - ends[0], np.subtract(hundred, zero), atol=2e-4)
 
 
+# ccd: P [mag], Jacobian and their product at the CCD's centre, of visit 11506 in tract 8766
+SCALES = {49: (0.00059, 0.99835, 0.9978), 50: (-0.00171, 0.99780, 0.9994), 101: (-0.04727, 0.85404, 0.8920),
+          102: (-0.03077, 0.85899, 0.8837)}  # fmt: skip
+
+
+def jacobian(u: float, v: float) -> float:
+    """Pixel area over that at the optical centre by the camera's description, the tangent plane's as mosaic has it."""
+    camera, h = load("hsc"), 5.0
+
+    def area(u: float, v: float) -> float:
+        ends = focalplane.focal_to_field(
+            camera, u + h * np.array([1.0, -1.0, 0.0, 0.0]), v + h * np.array([0.0, 0.0, 1.0, -1.0])
+        )
+        (x1, x2, x3, x4), (y1, y2, y3, y4) = ends
+        return abs((x1 - x2) * (y3 - y4) - (x3 - x4) * (y1 - y2))
+
+    return area(u, v) / area(0.0, 0.0)
+
+
+@pytest.mark.parametrize("ccd", SCALES)
+def test_the_pixel_area_and_the_factor_of_a_ccd_are_those_of_mosaics_files(ccd: int) -> None:
+    chip, (magnitude, area, factor) = load("hsc").ccds[ccd], SCALES[ccd]
+    found = jacobian(chip.u_pix, chip.v_pix)
+    assert found == pytest.approx(area, abs=2e-3)  # the visit's own distortion is in theirs
+    assert 10 ** (-0.4 * magnitude) * found == pytest.approx(factor, abs=2e-3)
+
+
+@pytest.mark.parametrize(("radius", "area"), [(5e3, 0.989), (1e4, 0.957), (1.5e4, 0.897), (1.75e4, 0.852)])
+def test_the_pixel_area_falls_from_the_axis_as_in_real_visits(radius: float, area: float) -> None:
+    for angle in np.radians([0.0, 77.0, 200.0]):
+        assert jacobian(radius * np.cos(angle), radius * np.sin(angle)) == pytest.approx(area, abs=2.5e-3)
+
+
 def image_pixel(n_quarter: int, width: int, height: int, x: float, y: float) -> tuple[float, float]:
     return {0: (x, y), 1: (y, height - 1 - x), 2: (width - 1 - x, height - 1 - y), 3: (width - 1 - y, x)}[n_quarter]
 

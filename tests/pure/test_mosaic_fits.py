@@ -222,3 +222,17 @@ def test_turning_a_polynomial_keeps_its_values() -> None:
     ) @ coefficients
     np.testing.assert_allclose(gx, numeric / (2 * step), rtol=1e-5, atol=1e-6)
     assert np.isfinite(gy).all()
+
+
+def test_a_solution_that_hardly_a_detection_agrees_with_is_refused(world: World, monkeypatch) -> None:
+    settle = robust.settle
+
+    def harsh(*given: object) -> np.ndarray:
+        kept = settle(*given)  # type: ignore[arg-type]
+        return kept if given[-1] else kept * (np.arange(kept.size) % 11 == 0)  # once the cut is hard
+
+    monkeypatch.setattr(robust, "settle", harsh)
+    with pytest.raises(DataError) as told:
+        solve(world)
+    assert told.value.code == "no_convergence"
+    assert "8% of the detections agree with it (10% needed)" in str(told.value)

@@ -8,7 +8,7 @@ import numpy as np
 
 from hscdb.camera import focalplane
 from hscdb.camera.model import Camera, Ccd
-from hscdb.mosaic import basis, ccdterms
+from hscdb.mosaic import basis, ccdterms, robust
 from hscdb.mosaic.model import Anchors, Floats, Geometry, Ints
 
 _N_GRID, _SLOPE_ORDER = 12, 8
@@ -56,16 +56,15 @@ def places(where: Plane, ccds: Ints, ccd: Ints, x: Floats, y: Floats) -> Geometr
     camera, n = where.camera, x.size
     u, v = np.empty(n), np.empty(n)
     lever = np.empty((n, 2))
-    for i, number in enumerate(ccds):
-        k = np.flatnonzero(ccd == i)
+    pieces = robust.members(ccd, ccds.size)
+    for number, k in zip(ccds, pieces, strict=True):
         one = camera.ccds[int(number)]
         u[k], v[k] = focalplane.pixel_to_focal(one, x[k], y[k])
         lever[k, 0], lever[k, 1] = u[k] - one.u_pix, v[k] - one.v_pix
     scale = camera.pixel_scale_arcsec
     field_x, field_y = (a / scale for a in focalplane.focal_to_field(camera, u, v))
     jacobian = np.empty((n, 2, 2))
-    for i in range(ccds.size):
-        k = np.flatnonzero(ccd == i)
+    for k in pieces:
         if k.size:
             jacobian[k] = _slopes(camera, u[k], v[k])
     return Geometry(
@@ -101,8 +100,7 @@ def displaced(
     if not _is_bent(where, ccds, about, terms):
         return None
     moved, jacobian = np.empty((2, ccd.size)), np.empty_like(near.jacobian)
-    for i in range(ccds.size):
-        k = np.flatnonzero(ccd == i)
+    for i, k in enumerate(robust.members(ccd, ccds.size)):
         moved[:, k] = ccdterms.displacement(terms[i], near.lever[k, 0], near.lever[k, 1])
         if k.size:
             jacobian[k] = _slopes(where.camera, near.u[k] + moved[0, k], near.v[k] + moved[1, k])

@@ -57,9 +57,8 @@ def bad_visits(
     square, given, share, visit : (n,) as for `measure`, of all detections that may be in the fit, used or not.
     """
     found = {}
-    for e in range(visits.size):
-        k = visit == e
-        if not k.any():
+    for e, k in enumerate(robust.members(visit, visits.size)):
+        if not k.size:
             continue
         allowed = errors.variance(given[k], visit[k]) * np.maximum(share[k], 0.05)
         if np.median(square[k] / allowed) > _BAD**2 * robust.MEDIAN_CHI2[dimension]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hscdb.mosaic import basis, ccdterms, linear, motion, tint
+from hscdb.mosaic import basis, ccdterms, linear, motion, robust, tint
 from hscdb.mosaic.model import Anchors, Floats, Geometry, Ints, Observations, References
 from hscdb.sky import earth
 
@@ -69,8 +69,7 @@ def start(
         visit = np.concatenate([visit, anchors.visit])
         x, y = np.concatenate([x, anchors.field_x]), np.concatenate([y, anchors.field_y])
     out = np.zeros((obs.visits.size, 2, terms))
-    for e in range(obs.visits.size):
-        k = np.flatnonzero(visit == e)
+    for e, k in enumerate(robust.members(visit, obs.visits.size)):
         high = np.where(degree <= visit_order[e], 0.2, 0.02) if has_distortion else 60.0
         prior = np.where(degree <= 1, 3600.0, high) / 3600.0
         design = basis.matrix(options.order, x[k] / geometry.scale_pix, y[k] / geometry.scale_pix)

@@ -63,7 +63,7 @@ class TaskFiles:
     def __init__(self, connection: Connection, repository: Path, run_id: int, run_name: str, task_id: int) -> None:
         self.connection, self.repository = connection, repository
         self.run_id, self.run_name, self.task_id = run_id, run_name, task_id
-        self._pending: list[_Pending] = []
+        self._pending: dict[str, _Pending] = {}  # by path, the newest last: a joint solution writes 20 000 files
         self._to_unlink: list[Path] = []
         self._promised: list[tuple[str, dict[str, Any], str]] = []
 
@@ -87,8 +87,8 @@ class TaskFiles:
         final.parent.mkdir(parents=True, exist_ok=True)
         temporary = final.with_name(f"{PREFIX}{self.task_id}-{os.getpid()}-{final.name}")
         one = _Pending(dataset, data_id, temporary, path)
-        self._pending = [each for each in self._pending if each.path != path]
-        self._pending.append(one)
+        self._pending.pop(path, None)
+        self._pending[path] = one
         yield temporary
         try:
             with temporary.open("rb") as file:
@@ -104,7 +104,7 @@ class TaskFiles:
     def find(self, dataset: str, **data_id: Any) -> Path:
         """The newest such product in the chain of runs; one this task has just written is found under its temporary
         name. MissingProductError `no_<dataset>` if there is none, or it was swept."""
-        for each in reversed(self._pending):
+        for each in reversed(self._pending.values()):
             if each.dataset == dataset and all(each.ids.get(key) == entry for key, entry in data_id.items()):
                 return each.temporary
         row = self._row(dataset, data_id)
@@ -145,7 +145,7 @@ class TaskFiles:
 
     def store(self) -> None:
         """Enter the products, forget those an earlier attempt wrote and this one did not, and rename."""
-        for each in self._pending:
+        for each in self._pending.values():
             keys = {key: each.ids.get(key) for key in _KEYS}
             replace_product(
                 self.connection,
@@ -163,9 +163,9 @@ class TaskFiles:
                 **{key: ids.get(key) for key in _KEYS},
             )  # fmt: skip
             self._to_unlink.append(self.repository / path)
-        written = {each.path for each in self._pending} | {path for _, _, path in self._promised}
+        written = self._pending.keys() | {path for _, _, path in self._promised}
         self._forget(lambda path: path not in written)
-        for each in self._pending:
+        for each in self._pending.values():
             each.temporary.rename(self.repository / each.path)
 
     def forget_all(self) -> None:
@@ -182,10 +182,10 @@ class TaskFiles:
         """After the commit: remove the files of products that were swept or forgotten."""
         for path in self._to_unlink:
             path.unlink(missing_ok=True)
-        self._pending, self._to_unlink, self._promised = [], [], []
+        self._pending, self._to_unlink, self._promised = {}, [], []
 
     def discard(self) -> None:
         """After a roll-back: remove the temporary files."""
-        for each in self._pending:
+        for each in self._pending.values():
             each.temporary.unlink(missing_ok=True)
-        self._pending, self._to_unlink, self._promised = [], [], []
+        self._pending, self._to_unlink, self._promised = {}, [], []

@@ -3,7 +3,7 @@
 
 -- The number given. Being volatile it keeps the planner from copying the expressions of a subquery to wherever they are
 -- used, so that they are computed once a row; it is inlined afterwards and costs nothing. OFFSET 0 would do the same, but
--- keeps the join to one process, as an arm of a UNION ALL without FROM does before PostgreSQL 16.
+-- keeps the join to one process, as an arm of a UNION ALL without FROM does on PostgreSQL 15.
 CREATE OR REPLACE FUNCTION sky_once(number integer) RETURNS integer
     LANGUAGE sql VOLATILE PARALLEL SAFE
     AS $$ SELECT $1 $$;

@@ -1,7 +1,7 @@
 """What many draws of the photometric unknowns do to stars and fields: one loop over the detections for all of them.
 
 Draws (size, n_draw) are of the unknowns of fluxmodel.Model, the draw last, so that the innermost loops run over
-neighbors in memory: 32 draws cost five times as much as one.
+neighbors in memory: 32 draws cost three times as much as one.
 """
 
 import numpy as np

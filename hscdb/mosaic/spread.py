@@ -32,6 +32,7 @@ from hscdb.mosaic.places import MAS, State
 
 _N_DRAW = (8, 48)  # at least, at most
 _ROOM = 2.4e7  # detections times draws: 0.2 GB of offsets
+_N_BLOCK = 100_000  # detections whose noise is made at once: of all it would take twice that again
 _N_KIND = 20.0  # draws that the mean of a kind counts as
 _N_FILTER = 400  # frames whose filters are kept between rounds (70 MB)
 _N_MOST = 12  # detections: stars with more are of one kind
@@ -177,11 +178,14 @@ def _drawn(
 def _noise(rng: np.random.Generator, given: Floats, extra: Floats, n_draw: int) -> Singles:
     """(n, 2, n_draw) Gaussian errors of covariances given (n, 3) plus extra (n,) along both axes."""
     out = rng.standard_normal((len(given), 2, n_draw), np.float32)
-    a = np.sqrt(given[:, 0] + extra)
-    b = given[:, 1] / a
-    c = np.sqrt(np.maximum(given[:, 2] + extra - b * b, 0.0))
-    out[:, 1] = b[:, None].astype(np.float32) * out[:, 0] + c[:, None].astype(np.float32) * out[:, 1]
-    out[:, 0] *= a[:, None].astype(np.float32)
+    for begin in range(0, len(given), _N_BLOCK):
+        k = slice(begin, begin + _N_BLOCK)
+        a = np.sqrt(given[k, 0] + extra[k])
+        b = given[k, 1] / a
+        c = np.sqrt(np.maximum(given[k, 2] + extra[k] - b * b, 0.0))
+        one, other = out[k, 0], out[k, 1]
+        out[k, 1] = b[:, None].astype(np.float32) * one + c[:, None].astype(np.float32) * other
+        out[k, 0] *= a[:, None].astype(np.float32)
     return out
 
 

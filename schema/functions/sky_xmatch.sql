@@ -229,9 +229,6 @@ BEGIN
     EXECUTE format('SET LOCAL work_mem = %L', greatest(131072, least(1048576, pg_size_bytes(current_setting('shared_buffers')) / 3072)));
     RETURN QUERY SELECT NULL::bigint, NULL::bigint, NULL::double precision WHERE false;
     SET LOCAL work_mem = '128MB';
-    IF n_left + n_right > 5e6 THEN
-        SET LOCAL jit = on;  -- a fifth less, where the server can
-    END IF;
     -- The shorter table probes; a short list searches the other's index whichever is shorter.
     is_swapped := n_right < n_left;
     SET LOCAL enable_hashjoin = off;
@@ -251,6 +248,9 @@ BEGIN
                                       right_table, right_key, right_ra, right_dec, r);
     ELSE
         SET LOCAL enable_hashjoin = on;
+        IF n_left + n_right > 5e6 THEN
+            SET LOCAL jit = on;  -- a fifth less, where the server can; for a short list compiling takes longer than the search
+        END IF;
         IF is_swapped THEN
             pairs := sky_cell_join_statement(right_table, right_key, right_ra, right_dec, n_right,
                                              left_table, left_key, left_ra, left_dec, n_left, r);

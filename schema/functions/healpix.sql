@@ -16,7 +16,7 @@ CREATE OR REPLACE FUNCTION healpix_nest(pixel_order integer, ra double precision
     AS $$
 DECLARE
     nside bigint := sky_check_order(pixel_order);
-    z     double precision := sin(radians("dec"));
+    z     double precision;
     t     double precision := sky_ra(ra) / 90.0;
     part  double precision;
     s     double precision;
@@ -27,6 +27,7 @@ BEGIN
     IF NOT (ra > '-Infinity' AND ra < 'Infinity' AND "dec" BETWEEN -90.0 AND 90.0) THEN
         RETURN NULL;
     END IF;
+    z := sin(radians("dec"));
     t := CASE WHEN t >= 4.0 THEN 0.0 ELSE t END;
     IF abs(z) <= 2.0::float8 / 3.0::float8 THEN
         i := CAST(floor(nside * (0.5 + t - z * 0.75)) AS bigint);  -- number of the ascending edge line
@@ -96,7 +97,7 @@ CREATE OR REPLACE FUNCTION healpix_ring(pixel_order integer, ra double precision
     AS $$
 DECLARE
     nside bigint := sky_check_order(pixel_order);
-    z     double precision := sin(radians("dec"));
+    z     double precision;
     t     double precision := sky_ra(ra) / 90.0;
     part  double precision;
     s     double precision;
@@ -107,6 +108,7 @@ BEGIN
     IF NOT (ra > '-Infinity' AND ra < 'Infinity' AND "dec" BETWEEN -90.0 AND 90.0) THEN
         RETURN NULL;
     END IF;
+    z := sin(radians("dec"));
     t := CASE WHEN t >= 4.0 THEN 0.0 ELSE t END;
     IF abs(z) <= 2.0::float8 / 3.0::float8 THEN
         i := CAST(floor(nside * (0.5 + t - z * 0.75)) AS bigint);

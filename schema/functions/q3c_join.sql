@@ -1,11 +1,14 @@
 -- Q3C's searches. In a join the columns of the indexed table come last, in a cone search they come first. The circle is
--- open: a point exactly on it is outside, and a radius of zero or less matches nothing.
+-- open: a point exactly on it is outside, and a radius of zero or less matches nothing. RA may be written in [0, 360] or
+-- from -180 to 180 (that of the first direction in any way); what is infinite or NaN matches nothing.
 CREATE OR REPLACE FUNCTION q3c_join(
     ra1 double precision, dec1 double precision, ra2 double precision, dec2 double precision, radius double precision
 ) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-SELECT sky_join($1, $2, $3, $4, $5)
+SELECT sky_reach_turn($1, $2, $3, $4, $5)
+   AND $5 > 0.0::float8 AND $5 < 'Infinity'::float8
+   AND q3c_sindist($1, $2, $3, $4) < power(sky_sine_of_half($5), 2.0::float8)
     $$;
 COMMENT ON FUNCTION q3c_join(double precision, double precision, double precision, double precision, double precision)
     IS 'Whether two directions are nearer than a radius; ra2, dec2 of the indexed table';
@@ -14,11 +17,25 @@ CREATE OR REPLACE FUNCTION q3c_radial_query(
     ra double precision, "dec" double precision, ra0 double precision, dec0 double precision, radius double precision
 ) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$
-SELECT sky_join($3, $4, $1, $2, $5)
-    $$;
+    AS $$ SELECT q3c_join($3, $4, $1, $2, $5) $$;
 COMMENT ON FUNCTION q3c_radial_query(double precision, double precision, double precision, double precision, double precision)
     IS 'Whether ra, dec of the indexed table lie in a cone about (ra0, dec0)';
+
+CREATE OR REPLACE FUNCTION sky_check_motion(cosdec_flag integer, max_epoch_delta double precision, radius double precision)
+    RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 1
+    AS $$
+BEGIN
+    IF cosdec_flag IS NULL OR radius IS NULL THEN
+        RAISE 'q3c_join_pm: cosdec_flag and radius must not be NULL' USING ERRCODE = '22004';
+    ELSIF max_epoch_delta < 0.0 THEN
+        RAISE 'q3c_join_pm: max_epoch_delta is % (needed: 0 or more)', max_epoch_delta USING ERRCODE = '22023';
+    END IF;
+    RETURN true;
+END
+    $$;
+COMMENT ON FUNCTION sky_check_motion(integer, double precision, double precision)
+    IS 'True, or an error where Q3C gives one: a flag or a radius of NULL, a negative difference of epochs';
 
 -- The search is widened by |pm_ra| + |pm_dec| (not their hypotenuse, which a motion away from a pole can exceed) times
 -- the largest difference of epochs.
@@ -29,9 +46,10 @@ CREATE OR REPLACE FUNCTION q3c_join_pm(
 ) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-SELECT sky_reach($1, $2, $7, $8, $11 + (COALESCE(abs($3), 0.0::float8) + COALESCE(abs($4), 0.0::float8)) * $10 / 3.6e6::float8)
+SELECT sky_check_motion($5, $10, $11)
+   AND sky_reach_turn($1, $2, $7, $8, $11 + (COALESCE(abs($3), 0.0::float8) + COALESCE(abs($4), 0.0::float8)) * $10 / 3.6e6::float8)
    AND $11 > 0.0::float8 AND $11 < 'Infinity'::float8
-   AND q3c_sindist_pm($1, $2, $3, $4, $5, $6, $7, $8, $9) < power(sin(radians($11) / 2.0::float8), 2.0::float8)
+   AND q3c_sindist_pm($1, $2, $3, $4, $5, $6, $7, $8, $9) < power(sky_sine_of_half($11), 2.0::float8)
     $$;
 COMMENT ON FUNCTION q3c_join_pm(double precision, double precision, double precision, double precision, integer,
                                 double precision, double precision, double precision, double precision,

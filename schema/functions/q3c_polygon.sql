@@ -11,7 +11,7 @@ CREATE OR REPLACE FUNCTION q3c_poly_query(ra double precision, "dec" double prec
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-SELECT sky_reach((sky_polygon($3))[1], (sky_polygon($3))[2], $1, $2, (sky_polygon($3))[3])
+SELECT sky_reach_turn((sky_polygon($3))[1], (sky_polygon($3))[2], $1, $2, (sky_polygon($3))[3])
    AND sky_in_polygon($1, $2, sky_polygon($3))
     $$;
 COMMENT ON FUNCTION q3c_poly_query(double precision, double precision, double precision[])

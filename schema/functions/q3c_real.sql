@@ -1,5 +1,6 @@
 -- Q3C's overloads for tables whose ra and dec are real. They search an index on (sky_zone(dec), ra) of such a table: ra
 -- is compared as the real it is, all else is computed in double precision. A real knows a place to 0.05".
+-- Both arms of the search are those of sky_reach_turn.
 CREATE OR REPLACE FUNCTION q3c_ang2ipix(ra real, "dec" real) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT q3c_ang2ipix(CAST($1 AS double precision), CAST($2 AS double precision)) $$;
@@ -14,8 +15,8 @@ SELECT (sky_zone($4) = ANY (sky_zones($2, $5 + 1e-9::float8))
         AND $3 >= sky_ra($1) - sky_half_width($2, $5 + 1e-9::float8)
         AND $3 <= sky_ra($1) + sky_half_width($2, $5 + 1e-9::float8))
     OR (sky_zone($4) = ANY (sky_zones($2 + 0.0::float8, $5 + 1e-9::float8))
-        AND $3 >= sky_ra($1) + sky_wrap($1, $2, $5 + 1e-9::float8) - sky_half_width($2, $5 + 1e-9::float8)
-        AND $3 <= sky_ra($1) + sky_wrap($1, $2, $5 + 1e-9::float8) + sky_half_width($2, $5 + 1e-9::float8))
+        AND $3 >= sky_ra_turned($1) - sky_half_width($2, $5 + 1e-9::float8)
+        AND $3 <= sky_ra_turned($1) + sky_half_width($2, $5 + 1e-9::float8))
     $$;
 COMMENT ON FUNCTION sky_reach(double precision, double precision, real, real, double precision)
     IS 'Index condition: (ra2, dec2) of the indexed table may lie within r [deg] of (ra1, dec1)';
@@ -27,7 +28,7 @@ CREATE OR REPLACE FUNCTION q3c_join(
     AS $$
 SELECT sky_reach($1, $2, $3, $4, $5)
    AND $5 > 0.0::float8 AND $5 < 'Infinity'::float8
-   AND sky_sindist($1, $2, $3, $4) < power(sin(radians($5) / 2.0::float8), 2.0::float8)
+   AND q3c_sindist($1, $2, $3, $4) < power(sky_sine_of_half($5), 2.0::float8)
     $$;
 COMMENT ON FUNCTION q3c_join(double precision, double precision, real, real, double precision)
     IS 'Whether two directions are nearer than a radius; ra2, dec2 of the indexed table';

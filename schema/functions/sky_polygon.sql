@@ -55,8 +55,8 @@ CREATE OR REPLACE FUNCTION sky_in_polygon(ra double precision, "dec" double prec
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     AS $$
 DECLARE
-    h      double precision := 2.0 * power(sin(radians($1 - ready[1]) / 2.0), 2);
-    c      double precision := cos(radians($2 - ready[2])) - cos(radians($2)) * cos(radians(ready[2])) * h;
+    h      double precision;
+    c      double precision;
     n      integer := cardinality(ready);
     inside boolean := false;
     x      double precision;
@@ -67,6 +67,11 @@ DECLARE
     y1     double precision;
     side   double precision;
 BEGIN
+    IF NOT (abs($1) < 'Infinity' AND abs($2) < 'Infinity') THEN
+        RETURN false;
+    END IF;
+    h := 2.0 * power(sin(radians($1 - ready[1]) / 2.0), 2);
+    c := cos(radians($2 - ready[2])) - cos(radians($2)) * cos(radians(ready[2])) * h;
     IF c <= 0.0 THEN
         RETURN false;
     END IF;

@@ -21,6 +21,17 @@ SELECT CASE WHEN $2 > 0.0::float8 AND abs($1) + $2 < 89.999::float8
 COMMENT ON FUNCTION sky_half_width(double precision, double precision)
     IS 'Half width in RA [deg] of a circle of radius r [deg] at dec; 360 where the circle comes near a pole';
 
+-- The same direction a turn away, on the side where a table with RA from -180 to 360 may have it. No circle that is free
+-- of the poles is as wide as 90 deg to either side: places up to 90 have a neighbor at 360, those beyond one at -180.
+CREATE OR REPLACE FUNCTION sky_ra_turned(ra double precision) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+SELECT $1 - 360.0::float8 * floor($1 / 360.0::float8)
+       + CASE WHEN $1 / 360.0::float8 - floor($1 / 360.0::float8) < 0.25::float8 THEN 360.0::float8 ELSE -360.0::float8 END
+    $$;
+COMMENT ON FUNCTION sky_ra_turned(double precision)
+    IS 'Right ascension a turn away: from 360 to 450, or from -270 to 0';
+
 -- What must be added to the RA of a search so that it finds what lies across RA 0; NULL if nothing does.
 CREATE OR REPLACE FUNCTION sky_wrap(ra double precision, "dec" double precision, r double precision)
     RETURNS double precision
@@ -36,8 +47,8 @@ COMMENT ON FUNCTION sky_wrap(double precision, double precision, double precisio
 
 CREATE OR REPLACE FUNCTION sky_zone_range(first integer, last integer) RETURNS integer[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$ SELECT ARRAY(SELECT generate_series($1, $2)) $$;
-COMMENT ON FUNCTION sky_zone_range(integer, integer) IS 'The zones from first to last';
+    AS $$ SELECT CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN ARRAY(SELECT generate_series($1, $2)) END $$;
+COMMENT ON FUNCTION sky_zone_range(integer, integer) IS 'The zones from first to last; NULL if one of them is NULL';
 
 -- Zones of a circle. Up to one zone's height its ends and its middle are all there are; up to four, ten zones in a row
 -- hold them (repeated ones cost nothing in an index scan); larger circles call a function that is not inlined.
@@ -76,6 +87,23 @@ SELECT (sky_zone($4) = ANY (sky_zones($2, $5 + 1e-9::float8))
 COMMENT ON FUNCTION sky_reach(double precision, double precision, double precision, double precision, double precision)
     IS 'Index condition: (ra2, dec2) of the indexed table may lie within r [deg] of (ra1, dec1)';
 
+-- The same for tables of other people, whose RA may be written from -180 to 180: the second arm looks a turn away from
+-- every place and not only near RA 0. Joins take a third longer than by sky_reach, which is for tables of ours.
+CREATE OR REPLACE FUNCTION sky_reach_turn(
+    ra1 double precision, dec1 double precision, ra2 double precision, dec2 double precision, r double precision
+) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+SELECT (sky_zone($4) = ANY (sky_zones($2, $5 + 1e-9::float8))
+        AND $3 >= sky_ra($1) - sky_half_width($2, $5 + 1e-9::float8)
+        AND $3 <= sky_ra($1) + sky_half_width($2, $5 + 1e-9::float8))
+    OR (sky_zone($4) = ANY (sky_zones($2 + 0.0::float8, $5 + 1e-9::float8))
+        AND $3 >= sky_ra_turned($1) - sky_half_width($2, $5 + 1e-9::float8)
+        AND $3 <= sky_ra_turned($1) + sky_half_width($2, $5 + 1e-9::float8))
+    $$;
+COMMENT ON FUNCTION sky_reach_turn(double precision, double precision, double precision, double precision, double precision)
+    IS 'Index condition: (ra2, dec2), with ra2 from -180 to 360, may lie within r [deg] of (ra1, dec1)';
+
 CREATE OR REPLACE FUNCTION sky_sindist(
     ra1 double precision, dec1 double precision, ra2 double precision, dec2 double precision
 ) RETURNS double precision
@@ -86,6 +114,12 @@ SELECT power(sin(radians($3 - $1) / 2.0::float8), 2.0::float8) * cos(radians($2)
     $$;
 COMMENT ON FUNCTION sky_sindist(double precision, double precision, double precision, double precision)
     IS 'Squared sine of half the angle between two directions [deg]';
+
+-- The radius of a search, so that its sine can be computed whatever it is.
+CREATE OR REPLACE FUNCTION sky_sine_of_half(r double precision) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT sin(radians(CASE WHEN $1 < 'Infinity'::float8 THEN $1 END) / 2.0::float8) $$;
+COMMENT ON FUNCTION sky_sine_of_half(double precision) IS 'Sine of half an angle [deg]; NULL unless it is finite';
 
 -- A radius of NaN is kept out by the comparison with infinity: NaN is the largest number, and every distance below it.
 -- What the queries of sql/ use: unlike q3c_join, it searches our index also where Q3C itself is installed.

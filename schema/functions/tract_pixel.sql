@@ -3,10 +3,15 @@ CREATE OR REPLACE FUNCTION sky_to_pixel(wcs coaddwcs, ra double precision, "dec"
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
 DECLARE
-    h     double precision := 2.0 * power(sin(radians(ra - wcs.crval1) / 2.0), 2);
-    c     double precision := cos(radians("dec" - wcs.crval2)) - cos(radians("dec")) * cos(radians(wcs.crval2)) * h;
+    h     double precision;
+    c     double precision;
     found skypixel;
 BEGIN
+    IF NOT (abs(ra) < 'Infinity' AND abs("dec") < 'Infinity') THEN
+        RETURN found;
+    END IF;
+    h := 2.0 * power(sin(radians(ra - wcs.crval1) / 2.0), 2);
+    c := cos(radians("dec" - wcs.crval2)) - cos(radians("dec")) * cos(radians(wcs.crval2)) * h;
     IF c > 0.0 THEN
         found.x := wcs.crpix1 - 1.0 - degrees(cos(radians("dec")) * sin(radians(ra - wcs.crval1)) / c) / wcs.cdelt;
         found.y := wcs.crpix2 - 1.0 + degrees((sin(radians("dec" - wcs.crval2))

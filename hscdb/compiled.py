@@ -30,7 +30,7 @@ def forget_outdated(package: str) -> int:
     for path, _ in sources:
         with open(path, "rb") as kernels:
             content = kernels.read()
-        if b"@njit" in content:
+        if b"njit" in content:  # @njit and @numba.njit
             crc = zlib.crc32(os.path.relpath(path, package).encode() + b"\0" + content, crc)
     n_removed = 0
     with suppress(OSError):

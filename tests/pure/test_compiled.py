@@ -34,16 +34,22 @@ def package(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_kernel_within_another_is_compiled_anew(package: Path):
+@pytest.mark.parametrize("word", ["njit", "numba.njit"])
+def test_a_kernel_within_another_is_compiled_anew(package: Path, word: str):
+    def inner(number: int) -> None:
+        text = INNER.format(number).replace("@njit", f"@{word}")
+        (package / "inner.py").write_text(text.replace("import njit", "import njit\nimport numba"))
+
     def asked() -> str:
         told = subprocess.run(
             [sys.executable, "-c", ASK], cwd=package.parent, capture_output=True, text=True, check=True
         )
         return told.stdout.strip()
 
+    inner(1)
     assert asked() == "2"
     assert list(package.rglob("*.nbi"))
-    (package / "inner.py").write_text(INNER.format(10))
+    inner(10)
     assert asked() == "11"
 
 

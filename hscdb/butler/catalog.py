@@ -88,6 +88,8 @@ class SourceRecord(_Slots):
         if kind == "covariance":
             xx, yy, xy = float(parts[0]) ** 2, float(parts[1]) ** 2, float(parts[2])
             return np.array([[xx, xy], [xy, yy]])
+        if kind == "variances":  # a covariance of which the rest is not known
+            return np.where(np.eye(len(parts), dtype=bool), np.square(np.array(parts, float)), np.nan)
         return np.array(parts)
 
     def set(self, name: str | Key, content: Any) -> None:

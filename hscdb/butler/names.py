@@ -67,6 +67,7 @@ COMPOUND: dict[str, tuple[str, tuple[str, ...]]] = {
     "shape.sdss": ("moments", ("base_SdssShape_xx", "base_SdssShape_yy", "base_SdssShape_xy")),
     "base_SdssShape": ("moments", ("base_SdssShape_xx", "base_SdssShape_yy", "base_SdssShape_xy")),
     "slot_Shape": ("moments", ("base_SdssShape_xx", "base_SdssShape_yy", "base_SdssShape_xy")),
+    "shape.sdss.err": ("variances", ("base_SdssShape_xxErr", "base_SdssShape_yyErr", "base_SdssShape_xyErr")),
     "shape.sdss.psf": ("moments", ("base_SdssShape_psf_xx", "base_SdssShape_psf_yy", "base_SdssShape_psf_xy")),
     "slot_PsfShape": ("moments", ("base_SdssShape_psf_xx", "base_SdssShape_psf_yy", "base_SdssShape_psf_xy")),
     "flux.aperture": ("vector", tuple(f"base_CircularApertureFlux_{r}_instFlux" for r in APERTURES)),

@@ -13,7 +13,9 @@ FWHM_PER_SIGMA = 2.3548200450309493
 _LONG = "run_id task_id visit source_id parent_id".split()
 _FLUX = ("psf_flux", "gauss_flux", "kron_flux")
 _PIXEL = {
-    "ixx": "ixx_pix2", "iyy": "iyy_pix2", "ixy": "ixy_pix2", "x_err": "x_pix_err", "y_err": "y_pix_err",
+    "ixx": "ixx_pix2", "iyy": "iyy_pix2", "ixy": "ixy_pix2",
+    "ixx_err": "ixx_pix2_err", "iyy_err": "iyy_pix2_err", "ixy_err": "ixy_pix2_err",
+    "x_err": "x_pix_err", "y_err": "y_pix_err",
     "x_y_cov": "x_y_pix2_cov", "kron_radius": "kron_radius_pix", "extendedness": "extendedness",
     "blendedness": "blendedness", "local_background": "local_background_e", "peak": "peak_e",
     "local_background_err": "local_background_e_err", "spread": "spread", "spread_err": "spread_err",
@@ -66,6 +68,9 @@ SRC_COLUMNS: dict[str, tuple[str, str]] = {
     "base_SdssShape_xx": ("ixx_pix2", "pix2"),
     "base_SdssShape_yy": ("iyy_pix2", "pix2"),
     "base_SdssShape_xy": ("ixy_pix2", "pix2"),
+    "base_SdssShape_xxErr": ("ixx_pix2_err", "pix2"),
+    "base_SdssShape_yyErr": ("iyy_pix2_err", "pix2"),
+    "base_SdssShape_xyErr": ("ixy_pix2_err", "pix2"),
     "base_SdssShape_psf_xx": ("psf_ixx_pix2", "pix2"),
     "base_SdssShape_psf_yy": ("psf_iyy_pix2", "pix2"),
     "base_SdssShape_psf_xy": ("psf_ixy_pix2", "pix2"),

@@ -23,7 +23,7 @@ REFERENCE = 4  # the 12-pix aperture, hscPipe's CalibFlux
 COLUMNS = (
     "x", "y", "x_err", "y_err", "x_y_cov", "ixx", "iyy", "ixy", "psf_flux", "psf_flux_err", "gauss_flux",
     "gauss_flux_err", "kron_flux", "kron_flux_err", "kron_radius", "blendedness", "local_background", "peak",
-    "local_background_err", "spread", "spread_err",
+    "local_background_err", "spread", "spread_err", "ixx_err", "iyy_err", "ixy_err",
 )  # fmt: skip
 N_COLUMN = len(COLUMNS)
 
@@ -132,8 +132,8 @@ def _measure(image, clean, variance, mask, basin, blend_of, kinds, keys, xs, ys,
     n_core = 2 * half_spread + 1
     blurred = np.empty((3, n_core, n_core))
     place = np.empty(8)
-    moments = np.empty(5)
-    sums = np.empty(6)
+    moments = np.empty(9)  # center, moments, errors of moments and light
+    sums = np.empty((2, 9))
     pair = np.empty(2)
     ellipse = np.empty(3)
     ring = np.empty(20000, np.float32)

@@ -19,6 +19,18 @@ RHO2_MAX = 12.5  # the weight is followed to 3.5 sigma (exp(-6) = 0.2 %)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+def row_run(a, b, c, x, dy, rho2_max, x0, x1):
+    """Columns i0 to i1, that excluded, of a row dy from the center where a dx^2 + b dy^2 + 2 c dx dy < rho2_max.
+
+    It is a (dx + c dy / a)^2 + (b - c^2 / a) dy^2, below that in one run of a row. None outside of x0 to x1.
+    """
+    wide = np.sqrt(max((rho2_max - (b - c * c / a) * dy * dy) / a, 0.0))
+    middle = x - c / a * dy
+    i0 = max(x0, int(np.floor(middle - wide)) + 1)
+    return i0, max(i0, min(x1, int(np.ceil(middle + wide))))
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def weighted_sums(image, x, y, ixx, iyy, ixy, half, sums):
     """Sums of image under the Gaussian of covariance (ixx, iyy, ixy) at (x, y), in a box of `half` pixels.
 
@@ -38,15 +50,8 @@ def weighted_sums(image, x, y, ixx, iyy, ixy, half, sums):
     s0 = sx = sy = sxx = syy = sxy = 0.0
     for j in range(y0, y1):
         dy = j - y
-        # rho^2 = a (dx + c dy / a)^2 + (b - c^2 / a) dy^2 is below RHO2_MAX in one run of a row
-        wide = (RHO2_MAX - (b - c * c / a) * dy * dy) / a
-        if wide <= 0.0:
-            continue
-        wide = np.sqrt(wide)
-        middle = x - c / a * dy
-        i0 = max(x0, int(np.floor(middle - wide)) + 1)
-        i1 = min(x1, int(np.ceil(middle + wide)))
-        if i1 <= i0:
+        i0, i1 = row_run(a, b, c, x, dy, RHO2_MAX, x0, x1)
+        if i1 == i0:
             continue
         # a Gaussian in steps: each weight is the last one times a factor that shrinks by exp(-a); no exp per pixel
         dx = i0 - x

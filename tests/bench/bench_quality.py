@@ -7,8 +7,8 @@ no finder of cosmic rays: it gets the pixels with ours filled (--rays: with them
 
 - completeness by magnitude where SExtractor's threshold is such that as many of its detections are real as of ours;
 - scatter of star magnitudes (PSF, 12-pix aperture) and of places, those over the Cramer-Rao bound of the true profile;
-- pulls of flux and place by S/N, of what is found and at all true places; bias towards saturation, and what is found
-  near saturated stars that is not there; area under the curve of star/galaxy separation.
+- pulls of fluxes, place and shape by S/N, of what is found and at all true places; bias towards saturation, and what is
+  found near saturated stars that is not there; area under the curve of star/galaxy separation.
 
 Scatter is 1.4826 MAD about the median; a star counts where both have it and neither flags its pixels.
 """
@@ -132,13 +132,18 @@ def stars(frames: list[Frame]) -> np.ndarray:
             columns[f"d{name}_err"] = one.ours[f"{name}_err"][k]
         for name in ("psf_flux", "aper12", "kron_flux", "gauss_flux"):
             columns[name], columns[f"{name}_err"] = one.ours[name][k], one.ours[f"{name}_err"][k]
+        moments = one.measured.psf.moments(t["x"].astype(float), t["y"].astype(float))
+        for axis, name in enumerate(("ixx", "iyy", "ixy")):
+            columns[f"d{name}"] = one.ours[name][k] - moments[:, axis]
+            columns[f"d{name}_err"] = one.ours[f"{name}_err"][k]
         columns |= {f"s_{name}": values for name, values in _theirs(one, chosen).items()}
         # transparency and the like: each catalog has a zero point of its own on each frame
         good = (columns["snr"] > 100) & (columns["peak"] < 30_000)
         for side in ("", "s_"):
             if np.isfinite(columns[f"{side}psf_flux"][good]).any():
                 zero = float(np.nanmedian(columns[f"{side}psf_flux"][good] / columns["true"][good]))
-                for name in ("psf_flux", "psf_flux_err", "aper12", "aper12_err"):
+                mine = () if side else ("gauss_flux", "gauss_flux_err", "kron_flux", "kron_flux_err")
+                for name in ("psf_flux", "psf_flux_err", "aper12", "aper12_err", *mine):
                     columns[side + name] = columns[side + name] / zero
         rows.append(np.rec.fromarrays(list(columns.values()), names=list(columns)))
     return recfunctions.stack_arrays(rows, usemask=False, asrecarray=True)

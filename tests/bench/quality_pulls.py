@@ -54,7 +54,8 @@ def truncated(snr: np.ndarray, threshold: float = 5.0) -> float:
 def pulls(s: np.ndarray, at_truth: np.ndarray) -> list[dict[str, Any]]:
     """Width (MAD) and median of (measured - true) / error by S/N; at_truth: see forced.
 
-    n: stars, twice as many places; a width is known to 1.17 / sqrt(n) of itself.
+    Shapes are held against those of the PSF model. n: stars, twice as many places, three times as many moments; a width
+    is known to 1.17 / sqrt(n) of itself.
     """
     table = []
     for low, high in BINS:
@@ -63,7 +64,10 @@ def pulls(s: np.ndarray, at_truth: np.ndarray) -> list[dict[str, Any]]:
             continue
         flux = (here.psf_flux - here.true) / here.psf_flux_err
         place = np.concatenate([here.dx / here.dx_err, here.dy / here.dy_err])
-        aper = (here.aper12 - here.true) / here.aper12_err
+        aper, gauss, kron = (
+            (here[name] - here.true) / here[f"{name}_err"] for name in ("aper12", "gauss_flux", "kron_flux")
+        )
+        shape = np.concatenate([here[f"d{name}"] / here[f"d{name}_err"] for name in ("ixx", "iyy", "ixy")])
         bound = np.concatenate([here.dx / here.bound, here.dy / here.bound])
         pull = at_truth[(at_truth[:, 0] >= low) & (at_truth[:, 0] < high), 1]
         table.append({
@@ -72,7 +76,9 @@ def pulls(s: np.ndarray, at_truth: np.ndarray) -> list[dict[str, Any]]:
             "n forced": len(pull), "forced": round(scatter(pull), 3) if len(pull) else float("nan"),
             "forced off": round(float(np.nanmedian(pull)), 2) if len(pull) else float("nan"),
             "place": round(scatter(place), 3), "place/bound": round(scatter(bound), 3),
-            "aper12": round(scatter(aper), 3), "s_place": round(scatter(here.s_dx / here.s_dx_err), 3),
+            "aper12": round(scatter(aper), 3), "gauss": round(scatter(gauss), 3), "kron": round(scatter(kron), 3),
+            "shape": round(scatter(shape), 3), "shape off": round(float(np.nanmedian(shape)), 2),
+            "s_place": round(scatter(here.s_dx / here.s_dx_err), 3),
             "s_flux": round(scatter((here.s_psf_flux - here.true) / here.s_psf_flux_err), 3),
         })  # fmt: skip
     return table

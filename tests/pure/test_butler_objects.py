@@ -42,6 +42,7 @@ def sources(n: int = 5) -> SourceCatalog:
     rows["x_pix"], rows["y_pix"] = np.arange(n) * 10.0, np.arange(n) * 7.0
     rows["x_pix_err"], rows["y_pix_err"], rows["x_y_pix2_cov"] = 0.1, 0.2, 0.005
     rows["ixx_pix2"], rows["iyy_pix2"], rows["ixy_pix2"] = 5.0, 3.0, 1.0
+    rows["ixx_pix2_err"], rows["iyy_pix2_err"], rows["ixy_pix2_err"] = 0.5, 0.25, 0.2
     for k, radius in enumerate(detected.RADII):
         rows[f"aper_{detected.aperture_name(radius)}_flux_e"] = 100.0 * k + np.arange(n)
     rows["psf_flux_e"], rows["kron_radius_pix"] = [5.0, 4.0, 3.0, 2.0, 1.0][:n], 2.5
@@ -340,6 +341,9 @@ def test_records_hold_objects() -> None:
     assert record.getShape().getIxy() == 1.0
     assert record.get("flux.aperture").tolist() == [100.0 * k + 2 for k in range(10)]
     assert record.get("centroid.sdss.err") == pytest.approx(np.array([[0.01, 0.005], [0.005, 0.04]]))
+    known = record.get("shape.sdss.err")
+    assert np.diag(known) == pytest.approx([0.25, 0.0625, 0.04])
+    assert np.isnan(known[0, 1:]).all()
     assert record.get("flags.pixel.saturated.center") is True
     assert isinstance(record.getId(), int)
     assert set(record.extract("base_PsfFlux_inst*")) == {"base_PsfFlux_instFlux", "base_PsfFlux_instFluxErr"}

@@ -9,7 +9,7 @@ from joint_tables import bare, load
 from joint_world import build
 from whole_database import everything
 
-from hscdb.db import engine, migrate
+from hscdb.db import engine, migrate, partition
 from hscdb.db.engine import folder
 from hscdb.errors import SchemaError
 
@@ -26,7 +26,7 @@ def previous(place: Path) -> tuple[Path, str]:
         ("views/hsc_star.sql", "AS isprimary", "AS is_first"),
         ("views/hsc_star.sql", "hsc_star.isprimary ", "hsc_star.is_first "),
         ("functions/flux_units.sql", "log(3631e9::float8 / $1)", "log(3630e9::float8 / $1)"),
-        ("views/source_calibrated.sql", "s.flags | p.sky_flags  ", "s.flags"),  # what the newest file adds
+        ("views/source_calibrated.sql", "s.flags | p.sky_flags  ", "s.flags"),
     ):
         text = (root / name).read_text()
         assert now in text
@@ -57,7 +57,24 @@ def test_rows_stay_and_all_else_becomes_as_in_a_new_database(empty_dsn: str, fre
     assert {"source", "source_sky", "wcs_solution", "visit", "task"} <= tables
     # magnitudes of the function that was changed
     views = {"hsc_star", "source_info", "source_calibrated", "star_summary", "lsst_source"}
-    # and the column that the newest file adds
-    assert {name for name in tables if after[name] != before[name]} <= views | {"source_sky"}
-    assert after["source_sky"][0] == before["source_sky"][0]
+    # and the columns that the newest file adds
+    assert {name for name in tables if after[name] != before[name]} <= views | {"source"}
+    assert after["source"][0] == before["source"][0]
     assert before["source"][0] == len(world.detections)
+
+
+def test_a_run_that_was_put_aside_before_comes_back_after(empty_dsn: str, tmp_path: Path) -> None:
+    root, _ = previous(tmp_path)
+    made = engine.connect(empty_dsn, pool=False)
+    migrate.migrate(made, root)
+    with made.begin() as connection:
+        partition.ensure(connection, 7, [960])
+        assert partition.archive_run(connection, 7)
+    migrate.migrate(made)
+    with made.begin() as connection:
+        partition.restore_run(connection, 7)
+        driver = engine.driver(connection)
+        names = driver.execute("SELECT array_agg(attname ORDER BY attnum) FROM pg_attribute WHERE attrelid = "
+                               "to_regclass(%s) AND attnum > 0", ["source_r7_v960"]).fetchone()
+    made.dispose()
+    assert {"ixx_pix2_err", "iyy_pix2_err", "ixy_pix2_err"} <= set(names[0])

@@ -47,7 +47,8 @@ def test_a_restored_database_is_the_same(
         made.dispose()
 
 
-CELLS = """SELECT sky_cell_join_statement('star', 'star_id', 'ra', 'dec', 1e6, 'star', 'star_id', 'ra', 'dec', 1e6, 0.001)"""
+STARS = "'star', 'star_id', 'ra', 'dec', 1e6"
+CELLS = f"SELECT sky_cell_join_statement({STARS}, {STARS}, 0.001)"
 
 
 def test_an_owner_who_is_no_superuser_loses_nothing_but_an_operator(

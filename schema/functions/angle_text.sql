@@ -27,7 +27,7 @@ CREATE OR REPLACE FUNCTION dms2deg(dms text) RETURNS double precision
     AS $$ SELECT sky_sexagesimal($1) $$;
 COMMENT ON FUNCTION dms2deg(text) IS 'Degrees of +DD:MM:SS.SS';
 
--- Rounded first and then taken apart, so that there never are 60 seconds.
+-- Rounded first and then taken apart, so that there never are 60 seconds. Of NaN and infinity there is no text: NULL.
 CREATE OR REPLACE FUNCTION sky_in_sixties(number double precision, n_digit integer) RETURNS text
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     AS $$
@@ -44,12 +44,16 @@ COMMENT ON FUNCTION sky_in_sixties(double precision, integer) IS 'A number writt
 CREATE OR REPLACE FUNCTION deg2hms(deg double precision, n_digit integer DEFAULT 3) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     AS $$
-SELECT sky_in_sixties(CASE WHEN round(CAST(sky_ra($1) * 240.0::float8 AS numeric), $2) >= 86400 THEN 0.0::float8
+SELECT sky_in_sixties(CASE WHEN NOT abs($1) < 'Infinity'::float8 THEN NULL
+                           WHEN round(CAST(sky_ra($1) * 240.0::float8 AS numeric), $2) >= 86400 THEN 0.0::float8
                            ELSE sky_ra($1) / 15.0::float8 END, $2)
     $$;
 COMMENT ON FUNCTION deg2hms(double precision, integer) IS 'Right ascension [deg] as HH:MM:SS.SSS with n_digit digits of a second';
 
 CREATE OR REPLACE FUNCTION deg2dms(deg double precision, n_digit integer DEFAULT 2) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    AS $$ SELECT CASE WHEN $1 < 0.0::float8 THEN '-' ELSE '+' END || sky_in_sixties($1, $2) $$;
+    AS $$
+SELECT CASE WHEN $1 < 0.0::float8 THEN '-' ELSE '+' END
+       || sky_in_sixties(CASE WHEN abs($1) < 'Infinity'::float8 THEN $1 END, $2)
+    $$;
 COMMENT ON FUNCTION deg2dms(double precision, integer) IS 'Degrees as +DD:MM:SS.SS with n_digit digits of a second';

@@ -1,5 +1,5 @@
--- HSC-SSP's searches, with its argument order: degrees, radii in arcsec, limits included. Each takes a skycoord or the
--- two columns ra, dec of a table with the sky index, which it uses for constants and in joins.
+-- HSC-SSP's searches, with its argument order: degrees, radii in arcsec, limits included, false for a coord of NULL. Each
+-- takes a skycoord or the two columns ra, dec of a table with the sky index, which it uses for constants and in joins.
 CREATE OR REPLACE FUNCTION coneSearch(
     ra double precision, "dec" double precision, ra0 double precision, dec0 double precision, radius_arcsec double precision
 ) RETURNS boolean
@@ -16,7 +16,7 @@ CREATE OR REPLACE FUNCTION coneSearch(
     coord skycoord, ra0 double precision, dec0 double precision, radius_arcsec double precision
 ) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$ SELECT coneSearch(($1).ra, ($1)."dec", $2, $3, $4) $$;
+    AS $$ SELECT $1 IS NOT NULL AND coneSearch(($1).ra, ($1)."dec", $2, $3, $4) $$;
 COMMENT ON FUNCTION coneSearch(skycoord, double precision, double precision, double precision)
     IS 'Whether coord lies within radius_arcsec [arcsec] of (ra0, dec0) [deg]';
 
@@ -42,7 +42,7 @@ CREATE OR REPLACE FUNCTION boxSearch(
     coord skycoord, ra1 double precision, ra2 double precision, dec1 double precision, dec2 double precision
 ) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$ SELECT boxSearch(($1).ra, ($1)."dec", $2, $3, $4, $5) $$;
+    AS $$ SELECT $1 IS NOT NULL AND boxSearch(($1).ra, ($1)."dec", $2, $3, $4, $5) $$;
 COMMENT ON FUNCTION boxSearch(skycoord, double precision, double precision, double precision, double precision)
     IS 'Whether coord lies between ra1 and ra2 and between dec1 and dec2 [deg], limits included';
 
@@ -58,7 +58,7 @@ COMMENT ON FUNCTION polygonSearch(double precision, double precision, double pre
 
 CREATE OR REPLACE FUNCTION polygonSearch(coord skycoord, poly double precision[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$ SELECT polygonSearch(($1).ra, ($1)."dec", $2) $$;
+    AS $$ SELECT $1 IS NOT NULL AND polygonSearch(($1).ra, ($1)."dec", $2) $$;
 COMMENT ON FUNCTION polygonSearch(skycoord, double precision[])
     IS 'Whether coord lies in a polygon {ra1, dec1, ra2, dec2, ...} [deg] of great circles';
 

@@ -80,5 +80,5 @@ COMMENT ON AGGREGATE chi2_per_freedom(double precision, double precision)
 -- A part of a table, the same in each query: by a hash of the id.
 CREATE OR REPLACE FUNCTION sample(id bigint, percent double precision) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$ SELECT (hashint8extended($1, 20261121) & 4294967295) < CAST($2 * 42949672.96::float8 AS bigint) $$;
+    AS $$ SELECT (hashint8extended($1, 20261121) & 4294967295) < CAST(least(greatest(NULLIF($2, 'NaN'), 0.0::float8), 100.0::float8) * 42949672.96::float8 AS bigint) $$;
 COMMENT ON FUNCTION sample(bigint, double precision) IS 'Whether an id is one of a random part [percent] of all; smaller parts lie in larger ones';

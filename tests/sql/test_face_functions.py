@@ -67,6 +67,10 @@ def test_a_cone_holds_its_limit_in(connection: Connection, story: str) -> None:
             "SELECT id FROM t WHERE coneSearch(ra, dec, CAST(:a AS float8), CAST(:d AS float8), CAST(:r AS float8))"
         )
         assert ids(connection, statement, **words) == []
+    # false, and not NULL, also where the search is near what NULL would count as
+    calls = ("coneSearch({}, 0, -90, 3600)", "boxSearch({}, 0, 1, -90, 90)", "polygonSearch({}, '{{1,2,3,4,1,4}}')")
+    for search in calls:
+        assert one(connection, search.format("CAST(NULL AS skycoord)")) is False
 
 
 @pytest.mark.parametrize("n_list", [3, 1000])
@@ -192,7 +196,8 @@ def test_angles_are_read_and_written(connection: Connection) -> None:
     }
     for call, wanted in written.items():
         assert one(connection, call) == wanted, call
-    assert one(connection, "hms2deg(NULL)") is None
+    for nothing in ("hms2deg(NULL)", "deg2hms('NaN')", "deg2hms('Infinity')", "deg2dms('NaN')", "deg2dms('-Infinity')"):
+        assert one(connection, nothing) is None
     for bad in ("hms2deg('10:60:00')", "dms2deg('abc')", "dms2deg('')", "hms2deg('1:2:3:4')"):
         with pytest.raises(Exception, match="cannot be read"), connection.begin_nested():
             connection.exec_driver_sql(f"SELECT {bad}")
@@ -253,8 +258,9 @@ def test_aggregates_equal_numpy(connection: Connection) -> None:
 
 def test_a_sample_is_a_part_and_smaller_ones_lie_in_larger(connection: Connection) -> None:
     statement = "SELECT id FROM generate_series(1, 20000) AS t(id) WHERE sample(id, {})"
-    parts = {percent: set(ids(connection, statement.format(percent))) for percent in (0, 1, 10, 50, 100)}
-    assert [len(parts[percent]) for percent in (0, 100)] == [0, 20000]
+    percents = (-1, 0, 1, 10, 50, 100, 1e300, "'NaN'")
+    parts = {percent: set(ids(connection, statement.format(percent))) for percent in percents}
+    assert [len(parts[percent]) for percent in (-1, 0, 100, 1e300, "'NaN'")] == [0, 0, 20000, 20000, 0]
     for percent in (1, 10, 50):
         assert abs(len(parts[percent]) - 200 * percent) < 5 * np.sqrt(200 * percent)
     assert parts[1] < parts[10] < parts[50]

@@ -114,12 +114,12 @@ def test_the_cells_of_a_circle_hold_all_its_points_once(connection: Connection) 
             missed = connection.execute(
                 text(
                     f"SELECT b.* FROM ({own}) AS b LEFT JOIN ({cells}) AS c"
-                    " ON c.id = b.id AND c.zone = b.zone AND c.cell = b.cell WHERE c.id IS NULL"
+                    " ON c.id = b.id AND c.key = b.key WHERE c.id IS NULL"
                 )
             ).all()
             assert missed == []
             counts = connection.execute(
-                text(f"SELECT count(*), count(DISTINCT (c.id, c.zone, c.cell)) FROM ({cells}) AS c")
+                text(f"SELECT count(*), count(DISTINCT (c.id, c.key)) FROM ({cells}) AS c")
             ).one()
             assert counts[0] == counts[1] > n
 

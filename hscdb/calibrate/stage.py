@@ -196,13 +196,15 @@ def _update_files(
                 bit.set_plane(target, "BRIGHT_OBJECT", mask)
     if exposure or src:
         with work.files.writing("src", **ids) as target:
+            places = {"coord_ra": np.radians(sky["ra"]), "coord_dec": np.radians(sky["dec"])}
+            flags = {BIT[name]: (sky["sky_flags"] >> BIT[name]) & 1 == 1 for name in SKY_FLAGS}
             if src is None:
-                exposure.write_src(target, cards)
+                exposure.write_src(target, cards, places, flags)
             else:
                 product.update_header(src, {0: cards}, target)
-            column.overwrite(target, "SRC", {"coord_ra": np.radians(sky["ra"]), "coord_dec": np.radians(sky["dec"])})
-            for name in SKY_FLAGS:
-                bit.set_flags(target, "SRC", BIT[name], (sky["sky_flags"] >> BIT[name]) & 1 == 1)
+                column.overwrite(target, "SRC", places)
+                for number, values in flags.items():
+                    bit.set_flags(target, "SRC", number, values)
 
 
 def _written(work: Work, dataset: str, ids: dict[str, int]) -> Path | None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
 
 from hscdb.db import lost
 from hscdb.errors import ConfigError, HscdbError
+
+# What is left when a program ends goes with its memory: to look for garbage in it once more took 0.4 s of each command.
+atexit.register(gc.freeze)
 
 
 def main(words: Sequence[str] | None = None) -> int:

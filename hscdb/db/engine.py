@@ -19,6 +19,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 # jit: sky joins have absurd cost estimates and compiling them costs 100 times the query.
 # search_path: only our names, whatever the role's default is.
 _OPTIONS = "-c jit=off -c search_path=public -c timezone=UTC -c datestyle=ISO -c extra_float_digits=1"
+_IMPATIENT = " -c synchronous_commit=off"
 # What a server says that will answer soon: after a crash, of itself or of one of its processes.
 _SOON = ("is starting up", "in recovery mode", "not yet accepting connections")
 _RECOVERY_S = 60.0
@@ -30,10 +31,13 @@ def folder(name: str) -> Path:
     return inside if inside.is_dir() else _PACKAGE.parent / name
 
 
-def connect(dsn: str, *, pool: bool = True, application_name: str = "hscdb") -> Engine:
+def connect(dsn: str, *, pool: bool = True, application_name: str = "hscdb", is_patient: bool = True) -> Engine:
     """Engine for a libpq connection string or postgresql:// URL; an empty string means libpq's environment.
 
-    pool : keep up to five connections open; False opens one per use (for forking parents).
+    pool       : keep up to five connections open; False opens one per use (for forking parents).
+    is_patient : a commit waits until it is on the disk. False, for those whose work can be done again: a crash of the
+                 machine or the server may undo what was committed in its last 0.6 s (3 wal_writer_delay), in order:
+                 what somebody patient commits afterwards keeps all that was committed before.
     Options in the DSN itself (options=-c ...) win over ours. ConfigError `bad_dsn` if it cannot be parsed;
     ServerLostError `no_server`, at the first use, if nobody answers.
     """
@@ -46,7 +50,7 @@ def connect(dsn: str, *, pool: bool = True, application_name: str = "hscdb") -> 
             code="bad_dsn",
         ) from None
     own = given.pop("options", None) or os.environ.get("PGOPTIONS", "")
-    given["options"] = f"{_OPTIONS} {own}".strip()
+    given["options"] = f"{_OPTIONS}{'' if is_patient else _IMPATIENT} {own}".strip()
     given.setdefault("application_name", application_name)
     given.setdefault("connect_timeout", "30")
 

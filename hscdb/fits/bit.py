@@ -24,13 +24,15 @@ def set_plane(path: Path, plane: str, pixels: npt.NDArray[np.bool_]) -> None:
         raise ValueError(f"{path}: MASK is {shape}, the plane {pixels.shape}")
     number = int(found.header[key])
     # one byte of four, the highest first
-    mask = np.memmap(path, np.uint8, "r+", found.data_start, (*shape, 4))
+    mask = np.fromfile(path, np.uint8, 4 * shape[0] * shape[1], offset=found.data_start).reshape(*shape, 4)
     part = mask[:, :, 3 - number // 8]
     word = np.uint8(1 << number % 8)
     wrong = ((part & word) != 0) != pixels
-    for row in np.flatnonzero(wrong.any(axis=1)):
-        part[row] ^= np.where(wrong[row], word, np.uint8(0))
-    mask.flush()
+    with path.open("r+b") as file:
+        for row in np.flatnonzero(wrong.any(axis=1)):
+            part[row] ^= np.where(wrong[row], word, np.uint8(0))
+            file.seek(found.data_start + 4 * shape[1] * int(row))
+            file.write(mask[row].data)
 
 
 def set_flags(path: Path, name: str, bit: int, values: npt.NDArray[np.bool_]) -> None:
@@ -46,10 +48,10 @@ def set_flags(path: Path, name: str, bit: int, values: npt.NDArray[np.bool_]) ->
     if len(values) != n_row:
         raise ValueError(f"{path}: {len(values)} values for {n_row} rows")
     if n_row:
-        rows = np.memmap(path, np.uint8, "r+", found.data_start, (n_row, n_byte))
+        rows = np.fromfile(path, np.uint8, n_row * n_byte, offset=found.data_start).reshape(n_row, n_byte)
         at, word = first + bit // 8, np.uint8(0x80 >> bit % 8)  # FITS packs from the highest bit down
         rows[:, at] = np.where(values, rows[:, at] | word, rows[:, at] & ~word)
-        rows.flush()
+        _hdu.overwrite(path, found.data_start, rows)
 
 
 def _named(path: Path, name: str) -> _hdu.Hdu:

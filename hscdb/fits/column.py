@@ -25,9 +25,7 @@ def overwrite(path: Path, name: str, columns: Mapping[str, npt.NDArray[Any]]) ->
         raise InputError(f"{path}: no HDU {name}. Give the name of one of its tables.", code="no_hdu")
     n_byte, n_row = int(found.header["NAXIS1"]), int(found.header["NAXIS2"])
     places = first_bytes(found.header)
-    rows = (
-        np.memmap(path, np.uint8, "r+", found.data_start, (n_row, n_byte)) if n_row else np.zeros((0, n_byte), np.uint8)
-    )
+    rows = np.fromfile(path, np.uint8, n_row * n_byte, offset=found.data_start).reshape(n_row, n_byte)
     for column, values in columns.items():
         if column not in places:
             raise InputError(f"{path}: table {name} has no column {column}.", code="no_column")
@@ -37,8 +35,7 @@ def overwrite(path: Path, name: str, columns: Mapping[str, npt.NDArray[Any]]) ->
             raise ValueError(f"{path}: {len(values)} values for {n_row} rows of column {column} ({code})")
         raw = np.ascontiguousarray(values, _DTYPE[code]).view(np.uint8).reshape(n_row, np.dtype(_DTYPE[code]).itemsize)
         rows[:, first : first + raw.shape[1]] = raw
-    if isinstance(rows, np.memmap):
-        rows.flush()
+    _hdu.overwrite(path, found.data_start, rows)
 
 
 def first_bytes(header: Any) -> dict[str, tuple[int, str]]:

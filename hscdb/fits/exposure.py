@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,14 @@ class Exposure:
             path, self.image, [*self.cards, *(cards or [])], self.tables, [*self.image_cards, *(image_cards or [])]
         )
 
-    def write_src(self, path: Path, cards: Cards | None = None) -> None:
-        """Write src, with further cards."""
-        product.write_header(path, [*self.cards, *(cards or [])], [self.src])
+    def write_src(
+        self, path: Path, cards: Cards | None = None, columns: Mapping[str, npt.NDArray[Any]] | None = None,
+        flags: Mapping[int, npt.NDArray[np.bool_]] | None = None,
+    ) -> None:  # fmt: skip
+        """Write src, with further cards, other values (n_row,) of columns, and of flags by their bits."""
+        rows = self.src.rows.copy() if columns or flags else self.src.rows  # detect's, should calibrate fail after this
+        for name, values in (columns or {}).items():
+            rows[name] = values
+        for number, values in (flags or {}).items():
+            rows["flags"][:, number] = values
+        product.write_header(path, [*self.cards, *(cards or [])], [replace(self.src, rows=rows)])

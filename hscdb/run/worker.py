@@ -1,7 +1,7 @@
 """One worker: claim a unit, do its tasks, each in one transaction, until nothing is free.
 
-A unit is claimed by its row (FOR UPDATE SKIP LOCKED) and held by a session advisory lock: the lock of a killed worker
-goes with its connection, and the next one takes the unit over. A task's rows, its product rows and its `done` appear
+A unit is claimed by its row (FOR UPDATE SKIP LOCKED) and held by a session advisory lock: that of a killed worker goes
+with its connection, and the next one takes the unit over. A task's rows, its product rows and its `done` appear
 together or not at all. An HscdbError makes a failed row with a reason; anything else is a bug and stops the worker.
 """
 
@@ -51,7 +51,7 @@ class Worker:
         self.stages = [pipeline.loaded(stage) for stage in plan.stages]
         self.repository = Repository.open(plan.repository, plan.dsn)
         self.units = {unit.data_id: unit for unit in plan.units}
-        self.engine = connect(plan.dsn, pool=False, application_name=f"hscdb {'+'.join(plan.names)}")
+        self.engine = connect(plan.dsn, pool=False, application_name=f"hscdb {'+'.join(plan.names)}", is_patient=False)
         self.connection: Any = None
         self.interrupt = Interrupt()
 

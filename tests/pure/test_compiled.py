@@ -66,10 +66,21 @@ def test_what_has_no_kernels_may_change(package: Path):
     assert not kept.exists()
 
 
-def test_what_was_kept_is_loaded_before_its_first_call_and_nothing_is_compiled_for_it(package: Path):
+USE = """from made.outer import outer
+
+
+class Use:
+    @staticmethod
+    def all(numbers):
+        return [outer(x) for x in numbers]
+"""
+
+
+def test_what_was_kept_and_python_calls_is_loaded_before_its_first_call_and_nothing_is_compiled_for_it(package: Path):
+    (package / "use.py").write_text(USE)
     code = (
-        "import sys; from hscdb.run.kernels import load_kept; import made.outer, made.inner;"
-        "print(load_kept('made.'), made.outer.outer.signatures, sum(made.outer.outer.stats.cache_misses.values()));"
+        "import sys; from hscdb.run.kernels import load_kept; import made.use; from made.outer import inner, outer;"
+        "print(load_kept('made.'), inner.signatures, outer.signatures, sum(outer.stats.cache_misses.values()));"
         "{}"
     )
 
@@ -79,9 +90,9 @@ def test_what_was_kept_is_loaded_before_its_first_call_and_nothing_is_compiled_f
         )
         return told.stdout.strip()
 
-    assert asked("made.outer.outer(1); made.outer.outer(1.5)") == "0 [] 0"
+    assert asked("outer(1); outer(1.5)") == "0 [] [] 0"
     found = asked("")
-    assert found.startswith("4 ")  # both kernels, for whole numbers and others
+    assert found.startswith("2 [] ")  # for whole numbers and others; the inner one is part of it
     assert "int64" in found
     assert "float64" in found
     assert found.endswith(" 0")

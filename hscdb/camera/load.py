@@ -20,7 +20,7 @@ from hscdb.errors import ConfigError
 
 HERE = Path(__file__).parent
 # Sections that `like` may take over; geometry and identity never are.
-INHERITED = ("header", "filter", "orientation", "color_term_set", "crosstalk", "fringe", "site")
+INHERITED = ("header", "filter", "orientation", "color_term_set", "crosstalk", "fringe", "site", "visit_info")
 
 
 def shipped() -> list[str]:

@@ -190,6 +190,9 @@ def _resky(
     """
     covered = noise.covered(filtered, background.sigma)
     bins = sky.mesh(data, mask | covered, SKY_BAD, limits.background_bin_pix)
+    if not bins.is_good.any():  # what is seen covers all, as a storm of cosmic rays does: clipping must do
+        covered = np.zeros_like(covered)
+        bins = sky.mesh(data, mask, SKY_BAD, limits.background_bin_pix)
     again = sky.fit(bins, (data.shape[0], data.shape[1]), limits.background_order)
     surface = again.render()
     data -= surface

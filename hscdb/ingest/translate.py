@@ -65,6 +65,8 @@ def translate(camera: Camera, header: Mapping[str, Any]) -> Facts:
     data_type = frame_type(section, header)
     needed = NEEDED[data_type]
     exposure_s = _number(section, "exposure_s", header, needed)
+    if exposure_s is not None and exposure_s < 0.0:
+        exposure_s, _ = _unless_needed("exposure_s", f"exposure_s is {exposure_s:g}, no time is negative", needed)
     span = _span(section, header, exposure_s, needed)
     visit = _visit(section, header, span)
     ccd = int(_required("ccd", quantity("ccd", section, header), section))

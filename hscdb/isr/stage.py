@@ -91,7 +91,8 @@ def run(work: Work, config: Config) -> Funnel:
     adu = frame.to_adu(pixels, ccd, _steps(config), used.bias, bad)
     if len(adu.bad) == len(ccd.amplifiers):
         raise DataError(
-            f"visit={visit} ccd={ccd.ccd}: all {len(adu.bad)} amplifiers are dead or saturated. Leave the ccd out.",
+            f"visit={visit} ccd={ccd.ccd}: all {len(adu.bad)} amplifiers are dead, blank or saturated. "
+            "Leave the ccd out.",
             code="all_bad",
         )
     defects.mark(adu.mask, used.boxes)
@@ -116,7 +117,9 @@ def run(work: Work, config: Config) -> Funnel:
         n_saturated=n_saturated, n_bad=n_bad, n_no_data=n_no_data,
     )  # fmt: skip
     work.carry["postISRCCD"] = image
-    work.carry["cards"] = cards(ccd, header, visit, facts, found.sky, work.run_id, work.task_id)
+    work.carry["cards"] = cards(
+        work.camera, ccd, header, visit, facts, found.sky, work.run_id, work.task_id, config.do_rough_zero_point
+    )
     if config.keep_image or "detect" not in work.options.get("followed_by", ()):  # else it goes by work.carry
         with work.files.writing("postISRCCD", visit=visit, ccd=ccd.ccd) as target:
             product.write_image(target, image, work.carry["cards"])
@@ -233,9 +236,9 @@ def _vet(work: Work, config: Config, ccd: Ccd, pixels: npt.NDArray[Any], boxes: 
         copy.write(work.connection, "frame_vet", rows)
         return
     refused = refused or DataError(
-        f"visit={visit} ccd={ccd.ccd}: {worst.what}. Leave the frame out, raise the limit with "
+        f"visit={visit} ccd={ccd.ccd}: {worst.what}. Leave the frame out, change the limit with "
         "`--config isr.vet_...`, or do without checks: `--config isr.do_vet=false`.",
-        code=_REASON[worst.name],
+        code="low_background" if worst.name == "background" and worst.found < worst.limit else _REASON[worst.name],
     )
     refused.store = lambda connection: copy.write(connection, "frame_vet", rows)
     raise refused

@@ -10,6 +10,9 @@ class Config:
     """Every step is a switch; `was` are hscPipe's names."""
 
     do_vet: bool = setting(True, "refuse frames that are not worth any work; each check makes a row of frame_vet")
+    vet_background_min_adu: float = setting(
+        -50.0, "median sky above the overscan below which a frame is refused: light is not negative", unit="adu"
+    )
     vet_background_max_adu: float = setting(
         20000.0, "median sky above the overscan from which a frame is refused", unit="adu"
     )
@@ -76,4 +79,7 @@ class Config:
     )
     brighter_fatter_n_round: int = setting(10, "largest number of rounds", was="brighterFatterMaxIter")
     brighter_fatter_border_pix: int = setting(8, "border that is not corrected and set EDGE", unit="pix")
+    do_rough_zero_point: bool = setting(
+        True, "give frames the zero point of the camera's table (FLUXMAG0), until calibrate knows that of the stars"
+    )
     keep_image: bool = setting(False, "keep postISRCCD after the frame was measured", was="doWrite")

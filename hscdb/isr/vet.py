@@ -36,6 +36,7 @@ Floats = npt.NDArray[np.float64]
 class Limits:
     """From where on a frame is refused; names and defaults are those of the settings of isr, without `vet_`."""
 
+    background_min_adu: float = -50.0
     background_max_adu: float = 20000.0
     high_adu: float = 40000.0
     high_fraction_max: float = 0.1
@@ -82,9 +83,11 @@ def checks(
     yield Check("empty", scatter, 0.0, scatter > 0.0, "all pixels are alike, the frame is empty")
     pixels = np.concatenate([one.adu for one in samples])
     level = float(np.median(pixels))
+    is_low = level < limits.background_min_adu
+    limit = limits.background_min_adu if is_low else limits.background_max_adu
     yield Check(
-        "background", level, limits.background_max_adu, level <= limits.background_max_adu,
-        f"the sky is at {level:.0f} adu (at most {limits.background_max_adu:g})",
+        "background", level, limit, not is_low and level <= limits.background_max_adu,
+        f"the sky is at {level:.0f} adu (at {'least' if is_low else 'most'} {limit:g})",
     )  # fmt: skip
     part = float(np.mean(pixels > limits.high_adu))
     yield Check(

@@ -48,6 +48,16 @@ def test_seeing_and_exposures_of_all_kinds_are_measured(arcsec, sky):
     assert np.isfinite(measured.columns["psf_flux"]).mean() > 0.95
 
 
+def test_a_storm_of_cosmic_rays_leaves_rows_too():
+    field = starfield.grid(SHAPE, 64, (30, 400), seed=5)
+    rng = np.random.default_rng(5)
+    hit = rng.integers(0, SHAPE[0], (2, 25_000))  # 6 % of the pixels: none is further than a footprint from one
+    field.image.data[hit[0], hit[1]] += rng.uniform(1000.0, 20_000.0, 25_000).astype(np.float32)
+    measured = frame.characterize(field.image, frame.Limits(), 1)
+    assert abs(measured.background.level - 3100) < 200
+    assert found_part(field, measured, 100, 3.9) > 0.5
+
+
 def test_twelve_stars_are_enough_for_a_psf_and_none_are_no_error():
     rng = np.random.default_rng(2)
     x, y = rng.uniform(30, 610, (2, 12))

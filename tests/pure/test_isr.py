@@ -1,12 +1,17 @@
-"""Interpolation over bad pixels, and the statistics of the sky."""
+"""Interpolation over bad pixels, the statistics of the sky, and the header of a clean frame."""
+
+from typing import Any
 
 import numpy as np
 import pytest
+import rawfile
+from astropy.time import Time
 
 from hscdb.camera.load import load
 from hscdb.image.mask import BAD, INTRP, NO_DATA, SAT, SUSPECT, UNMASKEDNAN
 from hscdb.image.plane import Image
 from hscdb.isr import amplifier, interpolate, sky
+from hscdb.isr.cards import cards
 
 LEVEL, VARIANCE = 300.0, 350.0
 
@@ -140,3 +145,41 @@ def test_an_amplifier_without_sky_is_dead(levels: tuple[float, ...], dead: set[i
     assert amplifier.silent(image, ccd, 0.0) == set()
     image.mask[ccd.amplifiers[1].box.slices] = NO_DATA
     assert amplifier.silent(image, ccd, 0.3) == dead - {1}
+
+
+def header_of(change: dict[str, Any], **more: bool) -> dict[str, Any]:
+    camera = load("hsc")
+    facts = {
+        "exposure_s": 30.0, "dark_s": 30.0, "filter": "HSC-R", "obs_mjd": 56598.2616, "ra": 320.7, "dec": 0.5,
+        "rotator_deg": 0.0, "airmass": 1.12,
+    } | change  # fmt: skip
+    weather = {"AZIMUTH": 226.7, "ALTITUDE": 63.0, "OUT-TMP": "272.35", "OUT-PRS": 621.7, "OUT-HUM": "#"}
+    level = sky.Sky(300.0, 18.0, 0.02, 0.01, 8, 16)
+    listed = cards(camera, camera.ccds[50], rawfile.HSC | weather, 904024, facts, level, 1, 2, **more)
+    assert len({card[0] for card in listed if card[0] not in rawfile.HSC}) == len(
+        [card for card in listed if card[0] not in rawfile.HSC]
+    )
+    return {card[0]: card[1] for card in listed}
+
+
+def test_a_clean_frame_tells_what_hscpipes_visit_info_did() -> None:
+    header = header_of({})
+    assert (header["EXPINFO_V"], header["ROTTYPE"], header["DETSER"]) == (0, "SKY", 50)
+    assert Time(header["DATE-AVG"], scale="tai").mjd == pytest.approx(header["MJD-AVG"], abs=1e-9)
+    assert (header["OBS-LONG"], header["OBS-LAT"], header["OBS-ELEV"]) == (-155.476667, 19.825556, 4139.0)
+    assert header["BORE-AZ"] == pytest.approx(46.7)  # the raw header counts from the south
+    assert header["BORE-ALT"] == 63.0
+    assert header["AIRTEMP"] == pytest.approx(-0.8)
+    assert header["AIRPRESS"] == pytest.approx(62170.0)
+    assert "HUMIDITY" not in header
+    assert header["OBJECT"] == "SSP-Wide"
+    assert "DATE-AVG" not in header_of({"obs_mjd": float("nan")})
+
+
+def test_before_there_are_stars_the_zero_point_is_the_cameras() -> None:
+    header = header_of({})
+    assert header["FLUXMAG0"] == pytest.approx(30.0 * 10 ** (0.4 * 28.48))
+    assert header["FLUXMAG0ERR"] == pytest.approx(0.2 * header["FLUXMAG0"])
+    unknown = [header_of({"exposure_s": 0.0}), header_of({"filter": None})]
+    for one in (*unknown, header_of({}, do_rough_zero_point=False)):
+        assert "FLUXMAG0" not in one

@@ -97,6 +97,12 @@ def test_an_exposure_is_as_long_as_its_shutter_was_open(hsc):
     assert (over.obs_mjd - times.to_tai(56598.0 + 86390 / 86400)) * 86400 == pytest.approx(20.0, abs=1e-3)
 
 
+def test_an_exposure_of_less_than_no_time_is_refused(hsc):
+    with pytest.raises(InputError, match="exposure_s is -30, no time is negative") as refused:
+        translate(hsc, rawfile.HSC | {"EXPTIME": -30.0})
+    assert refused.value.code == "bad_keyword"
+
+
 @pytest.mark.parametrize("mjd", [41317.5, 45000.0, 56598.26, 57203.0, 57204.0, 57754.0, 60000.0])
 def test_tai_agrees_with_astropy(mjd):
     assert times.to_tai(mjd) == pytest.approx(Time(mjd, format="mjd", scale="utc").tai.mjd, abs=1e-10)

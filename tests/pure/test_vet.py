@@ -86,6 +86,16 @@ def test_a_bright_sky_is_refused_with_its_level() -> None:
     assert failed(frame(sky=25000.0), background_max_adu=30000.0) == []
 
 
+def test_a_sky_below_the_overscan_is_refused_with_its_level() -> None:
+    raw = frame(sky=300.0)
+    for amp in CCD.amplifiers:
+        assert amp.overscan is not None
+        raw[amp.overscan.slices] += 500
+    found = {one[0]: one[1] for one in failed(raw)}
+    assert found["background"] == pytest.approx(-170, abs=40)
+    assert "background" not in {one[0] for one in failed(raw, background_min_adu=-500.0)}
+
+
 def test_too_many_high_pixels_are_refused_with_their_part() -> None:
     raw = frame()
     raw[100:400] = 50000

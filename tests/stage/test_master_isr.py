@@ -315,9 +315,12 @@ def test_a_refused_frame_leaves_a_reason_and_the_figures_of_its_checks(repositor
     assert rows(repository, "SELECT count(*) FROM frame_isr") == [(0,)]
     assert do(repository, "isr", "out", words=words).exit_status == 0  # the limit is mended: the old rows are gone
     assert rows(repository, "SELECT count(*), count(DISTINCT ccd), bool_and(is_good) FROM frame_vet") == [(28, 4, True)]
+    codes, said = failures(do(repository, "isr", "dark", words=[*words, "isr.vet_background_min_adu=1000"]))
+    assert codes == {"low_background"}
+    assert "adu (at least 1000)" in said
     codes = do(repository, "isr", "bare", words=[*words, "isr.do_vet=false"])
     assert codes.exit_status == 0
-    assert rows(repository, "SELECT count(*) FROM frame_vet") == [(28,)]
+    assert rows(repository, "SELECT count(*) FROM frame_vet") == [(56,)]
 
 
 def test_an_amplifier_that_fell_silent_is_found(repository: Repository) -> None:

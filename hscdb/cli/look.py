@@ -139,9 +139,9 @@ def _write(found: Any, form: str, path: Path | None) -> int:
     rows = _Counted(found.rows)
     if path is not None:
         with path.open("w", newline="", encoding="utf-8") as file:
-            _csv(file, names, rows) if form == "csv" else table(names, rows, file)
+            _csv(file, found.columns, rows) if form == "csv" else table(names, rows, file)
     elif form == "csv":
-        _csv(sys.stdout, names, rows)
+        _csv(sys.stdout, found.columns, rows)
     else:
         table(names, rows)
         print(f"({rows.n_row} row{'s' * (rows.n_row != 1)})")
@@ -188,7 +188,11 @@ def _form(path: Path | None) -> str:
     return _ENDINGS.get(ending, ending if ending in _FORMATS else "table")
 
 
-def _csv(file: Any, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def _csv(file: Any, columns: Sequence[Any], rows: Iterable[Sequence[Any]]) -> None:
     writer = csv.writer(file)
-    writer.writerow(names)
+    writer.writerow([column.name for column in columns])
+    if any(column.dtype == "U" for column in columns):
+        from hscdb.fits.export import text
+
+        rows = ([text(cell) if isinstance(cell, dict | list | bytes) else cell for cell in row] for row in rows)
     writer.writerows(rows)

@@ -22,7 +22,12 @@ def text(entry: Any, n_digit: int = 6) -> str:
         return f"{entry:.{n_digit}g}"
     if isinstance(entry, list | tuple):
         return "{" + ", ".join(text(each, n_digit) for each in entry) + "}"
-    return str(entry)
+    if isinstance(entry, dict | bytes):
+        from hscdb.fits.export import text as plain
+
+        entry = plain(entry)
+    written = str(entry)  # of what is no letter only the name: a line must stay a line
+    return written if written.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in written)
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[Any]], stream: Any = None) -> None:

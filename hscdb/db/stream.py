@@ -21,11 +21,13 @@ CHUNK_ROWS = 1000
 _CANCEL_S = 5.0  # patience with a server that does not take the request to cancel
 # Object identifiers of types, as in every PostgreSQL; anything else is text.
 _DTYPES = {21: "i2", 23: "i4", 20: "i8", 26: "i8", 700: "f4", 701: "f8", 1700: "f8", 16: "?"}
+_DTYPES |= {1082: "date", 1184: "time"}
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of an answer. dtype: numpy's code of its numbers, or "U" for text; units etc. are empty if unknown."""
+    """A column of an answer. dtype: numpy's code of its numbers, "U" for text, "date", or "time" with a zone; units
+    etc. are empty if unknown."""
 
     name: str
     dtype: str

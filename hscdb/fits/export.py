@@ -1,9 +1,10 @@
 """Tables for other people: FITS, ECSV, VOTable, Parquet with units, UCDs and meanings. What is missing stays so."""
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,20 @@ from typing import Any
 import numpy as np
 from astropy import units
 from astropy.io import fits
-from astropy.io.votable import from_table
+from astropy.io.votable import converters, from_table
 from astropy.io.votable.tree import Info
 from astropy.table import MaskedColumn, Table
 
 FORMATS = ("fits", "ecsv", "votable", "parquet")
 CHUNK_ROWS = 20000
+_TIMES = ("date", "time")
 _NULLS = {"i2": -(2**15), "i4": -(2**31), "i8": -(2**63)}
 
 
 @dataclass(frozen=True)
 class Field:
-    """A column. dtype: numpy's code of its numbers ("i4", "f8", "?", ...) or "U" for text; the rest as written."""
+    """A column. dtype: numpy's code of its numbers ("i4", "f8", "?", ...), "U" for text, "date" or "time"; the rest as
+    written."""
 
     name: str
     dtype: str
@@ -32,10 +35,17 @@ class Field:
 
 
 def text(entry: Any) -> str:
-    """A cell as text: dates in ISO form, nothing for what is missing."""
+    """A cell as text: dates in ISO form, times UTC and without a zone (as FITS wants them), lists and documents as
+    JSON, bytes as PostgreSQL writes them, nothing for what is missing."""
     if entry is None:
         return ""
-    return entry.isoformat() if isinstance(entry, date) else str(entry)
+    if isinstance(entry, datetime) and entry.tzinfo is not None:
+        entry = entry.astimezone(UTC).replace(tzinfo=None)
+    if isinstance(entry, date):
+        return entry.isoformat()
+    if isinstance(entry, dict | list):
+        return json.dumps(entry, ensure_ascii=False, default=text)
+    return "\\x" + entry.hex() if isinstance(entry, bytes) else str(entry)
 
 
 def chunks(rows: Iterable[Sequence[Any]], n_row: int = CHUNK_ROWS) -> Iterator[list[Sequence[Any]]]:
@@ -47,7 +57,7 @@ def chunks(rows: Iterable[Sequence[Any]], n_row: int = CHUNK_ROWS) -> Iterator[l
 
 def column(field: Field, entries: Sequence[Any]) -> np.ma.MaskedArray[Any, Any]:
     """Cells as a masked array; vectors of equal length stay vectors, all else that is no number is text."""
-    if field.dtype == "U":
+    if field.dtype in ("U", *_TIMES):
         there = [entry for entry in entries if entry is not None]
         lengths = {len(entry) for entry in there if isinstance(entry, list)}
         is_vector = bool(there) and all(isinstance(entry, list) for entry in there) and len(lengths) == 1
@@ -125,7 +135,17 @@ def _fits(path: Path, fields: Sequence[Field], columns: Sequence[Any]) -> None:
             table.header[f"TUCD{number}"] = field.ucd
         if field.meaning:
             table.header[f"TCOMM{number}"] = field.meaning[:68]
+    missing = {f.name: np.ma.getmaskarray(a) for f, a in zip(fields, columns, strict=True) if a.dtype.kind == "b"}
+    layout, n_row = table.data.dtype, len(table.data)
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(path, overwrite=True)
+    # FITS's own way to say that a logical is missing is a byte of zero, which astropy does not write.
+    if any(mask.any() for mask in missing.values()):
+        with fits.open(path) as written:
+            start = written[1].fileinfo()["datLoc"]
+        stored = np.memmap(path, layout, "r+", start, (n_row,))
+        for name, mask in missing.items():
+            stored[name][mask] = 0
+        stored.flush()
 
 
 def _table(fields: Sequence[Field], columns: Sequence[Any]) -> Table:
@@ -146,15 +166,26 @@ def _ecsv(path: Path, fields: Sequence[Field], columns: Sequence[Any]) -> None:
 
 
 def _votable(path: Path, fields: Sequence[Field], columns: Sequence[Any]) -> None:
-    made = from_table(_table(fields, columns))
+    # times are of plain characters: validators take no others for a timestamp
+    plain = [
+        np.ma.MaskedArray(np.char.encode(array.filled(""), "ascii"), np.ma.getmaskarray(array))
+        if field.dtype in _TIMES and array.size
+        else array
+        for field, array in zip(fields, columns, strict=True)
+    ]
+    made = from_table(_table(fields, plain))
     for there, field in zip(made.get_first_table().fields, fields, strict=True):
         there.ucd = field.ucd or None
         there.description = field.meaning or None
+        there.xtype = "timestamp" if field.dtype in _TIMES else None
+        if field.dtype == "?":  # and not bit, which has no way to be missing, and which STILTS cannot read alone
+            there.datatype = "boolean"
+            there.converter = converters.get_converter(there)
     made.resources[0].infos.append(Info(name="QUERY_STATUS", value="OK"))
     made.to_xml(str(path), tabledata_format="binary2")
 
 
-_ARROW = {"i2": "int16", "i4": "int32", "i8": "int64", "f4": "float32", "f8": "float64", "?": "bool_"}
+_ARROW = {"i2": "int16", "i4": "int32", "i8": "int64", "f4": "float32", "f8": "float64", "?": "bool_", "date": "date32"}
 
 
 def _parquet(path: Path, fields: Sequence[Field], rows: Iterable[Sequence[Any]]) -> int:
@@ -163,7 +194,11 @@ def _parquet(path: Path, fields: Sequence[Field], rows: Iterable[Sequence[Any]])
 
     about = [{k: v for k, v in (("unit", f.unit), ("ucd", f.ucd), ("description", f.meaning)) if v} for f in fields]
     schema = pa.schema([
-        pa.field(f.name, getattr(pa, _ARROW.get(f.dtype, "string"))(), metadata=meta)
+        pa.field(
+            f.name,
+            pa.timestamp("us", "UTC") if f.dtype == "time" else getattr(pa, _ARROW.get(f.dtype, "string"))(),
+            metadata=meta,
+        )
         for f, meta in zip(fields, about, strict=True)
     ])  # fmt: skip
     n_row = 0

@@ -1,5 +1,8 @@
 """hscdb query: formats give the rows back with units, UCDs and meanings; a cut is told; Ctrl-C reaches the server."""
 
+import csv
+import io
+import json
 import os
 import signal
 import subprocess
@@ -79,6 +82,51 @@ def test_votable_and_ecsv_have_them_too(repository: Path, tmp_path: Path) -> Non
     assert read["pointing"].dtype.kind == "i"
 
 
+ODD = """SELECT 1 AS n, true AS is_it, CAST('2026-01-02 03:04:05.678901+02' AS timestamptz) AS at,
+  CAST('2026-01-02' AS date) AS day, CAST('{"k": [1, null], "é": "a"}' AS jsonb) AS document,
+  CAST('\\xdeadbeef' AS bytea) AS raw,
+  E'a,b"c\nd' AS words, CAST('{1.5,2.5}' AS double precision[]) AS pair
+UNION ALL SELECT 2, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+UNION ALL SELECT 3, false, NULL, NULL, NULL, NULL, '', '{3,4}'
+ORDER BY 1"""
+
+
+@pytest.mark.parametrize("form", ["fits", "votable", "ecsv"])
+@pytest.mark.filterwarnings("ignore:Column 'is_it' contains NULL")  # astropy's own reading of FITS
+def test_booleans_times_documents_and_bytes_are_written_as_others_read_them(
+    repository: Path, tmp_path: Path, form: str
+) -> None:
+    path = tmp_path / "out"
+    assert ask(repository, ODD, "-o", path, "--format", form) == 0
+    read = Table.read(path, format={"ecsv": "ascii.ecsv"}.get(form, form))
+    assert str(read["at"][0]) == "2026-01-02T01:04:05.678901"  # UTC
+    assert str(read["day"][0]) == "2026-01-02"
+    assert json.loads(read["document"][0]) == {"k": [1, None], "é": "a"}
+    assert str(read["raw"][0]) == "\\xdeadbeef"
+    assert str(read["words"][0]) == 'a,b"c\nd'
+    assert read["pair"][2].tolist() == [3.0, 4.0]
+    if form == "fits":
+        with fits.open(path, logical_as_bytes=True) as file:
+            assert file[1].data["is_it"].tolist() == [b"T", b"", b"F"]
+    else:
+        assert read["is_it"].tolist() == [True, None, False]
+    if form == "votable":
+        kinds = {field.name: (field.datatype, field.xtype) for field in parse(path).get_first_table().fields}
+        assert kinds["is_it"] == ("boolean", None)
+        assert kinds["at"] == ("char", "timestamp")
+
+
+def test_a_line_of_a_table_stays_a_line(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ask(repository, ODD) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == 2 + 3 + 1
+    assert 'a,b"c\\nd' in shown[2]
+    assert '{"k": [1, null], "é": "a"}' in shown[2]
+    assert ask(repository, ODD, "--format", "csv") == 0
+    row = next(iter(list(csv.reader(io.StringIO(capsys.readouterr().out)))[1:]))
+    assert (json.loads(row[4]), row[5], row[6]) == ({"k": [1, None], "é": "a"}, "\\xdeadbeef", 'a,b"c\nd')
+
+
 def test_parquet_is_typed_and_described(repository: Path, tmp_path: Path) -> None:
     import pyarrow.parquet as parquet
 
@@ -91,7 +139,7 @@ def test_parquet_is_typed_and_described(repository: Path, tmp_path: Path) -> Non
         "double",
         "double",
         "int32",
-        "string",
+        "date32[day]",
         "bool",
     ]
     assert table.column("pointing").to_pylist() == [5, None, 7]

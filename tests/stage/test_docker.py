@@ -1,5 +1,7 @@
 """docker/: the image has a Q3C that we accept, and its server takes our schema. Needs a Docker daemon that answers."""
 
+import hashlib
+import os
 import re
 import subprocess
 import time
@@ -57,6 +59,20 @@ def test_the_image_asks_for_a_q3c_that_we_accept() -> None:
     found = re.search(r"ARG Q3C_VERSION=([\d.]+)", FILE.read_text())
     assert found is not None
     assert tuple(map(int, found[1].split("."))) >= migrate.Q3C_OLDEST
+
+
+def test_the_files_of_q3c_are_compared_before_they_are_compiled(tmp_path: Path) -> None:
+    """The lines of the image that do so, with files of our own in place of the release."""
+    lines = FILE.read_text()
+    check = "\n".join(line for line in lines.splitlines() if "sha256sum" in line or "Q3C_SHA256}" in line)
+    script = re.sub(r"(?m)^ && | \\$", "", check)
+    assert re.search(r"ARG Q3C_SHA256=[0-9a-f]{64}\n", lines)
+    (tmp_path / "a.c").write_text("int a;\n")
+    digest = hashlib.sha256(f"{hashlib.sha256(b'int a;' + bytes([10])).hexdigest()}  ./a.c\n".encode()).hexdigest()
+    for wanted, is_good in ((digest, True), ("", True), ("0" * 64, False)):
+        given = os.environ | {"Q3C_SHA256": wanted}
+        done = subprocess.run(["bash", "-eo", "pipefail", "-c", script], cwd=tmp_path, env=given, check=False)
+        assert (done.returncode == 0) == is_good
 
 
 def test_the_server_of_the_image_takes_the_schema_and_searches_with_q3c(served: str) -> None:

@@ -104,14 +104,22 @@ def run(args: argparse.Namespace) -> int:
         if selection.where is not None:
             raise ConfigError("hscdb skymap: a tract is laid around the frames of --id; --where is not taken.", "usage")
         words["ids"] = selection.json
-    with options.opened(args) as repository:
-        return perform(repository, names, args, selection, words)
+    from hscdb.pipeline import module
+    from hscdb.run import fork
+
+    if args.jobs > 1 and args.dask is None and not args.show and not args.dry_run:
+        fork.start(map(module, names))
+    try:
+        with options.opened(args) as repository:
+            return _perform(repository, names, args, selection, words)
+    finally:
+        fork.stop_unused()
 
 
-def perform(repository: Repository, names: list[str], args: argparse.Namespace, selection: Any, words: Any) -> int:
+def _perform(repository: Repository, names: list[str], args: argparse.Namespace, selection: Any, words: Any) -> int:
     """Run stages by name with parsed arguments; the exit status. `words` are the stage's own (Work.options)."""
     from hscdb.cli import preview
-    from hscdb.pipeline import configs, module, outline
+    from hscdb.pipeline import configs, outline
 
     stages = [outline(name) for name in names]
     spoken = options.flat(args.config)
@@ -122,23 +130,17 @@ def perform(repository: Repository, names: list[str], args: argparse.Namespace, 
         # Which data there are is in the tables: no stage, and no numba below it, has to be imported.
         preview.show(repository, stages, None, selection, shown, rerun_word(args, names), words)
         return 0
-    from hscdb.run import fork
     from hscdb.run.config import resolve
 
-    if args.jobs > 1 and args.dask is None and not shown:
-        fork.start(map(module, names))
-    try:
-        settings = resolve(
-            configs(), camera=repository.camera.own_settings, repository=repository.settings, files=files, words=spoken,
-            stage=names[0] if len(names) == 1 else None,
-        )  # fmt: skip
-        if shown:
-            preview.show(repository, stages, settings, selection, shown, rerun_word(args, names), words)
-            if "run" not in shown:
-                return 0
-        return _execute(repository, stages, settings, args, selection, words)
-    finally:
-        fork.stop_unused()
+    settings = resolve(
+        configs(), camera=repository.camera.own_settings, repository=repository.settings, files=files, words=spoken,
+        stage=names[0] if len(names) == 1 else None,
+    )  # fmt: skip
+    if shown:
+        preview.show(repository, stages, settings, selection, shown, rerun_word(args, names), words)
+        if "run" not in shown:
+            return 0
+    return _execute(repository, stages, settings, args, selection, words)
 
 
 def _execute(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hscdb import pipeline
-from hscdb.db import lost, tables
+from hscdb.db import lost
 from hscdb.db.engine import transaction
 from hscdb.db.queries import query
 from hscdb.errors import DiskError
@@ -21,6 +21,7 @@ from hscdb.run.repository import Repository
 from hscdb.run.rerun import Run
 from hscdb.run.select import Selection
 from hscdb.run.stage import Stage
+from hscdb.run.statistics import Statistics
 from hscdb.run.tasks import Unit
 
 read_outcome = query("run/read_outcome")
@@ -146,16 +147,17 @@ class Command:
             tasks.enter(engine, run_id, stage, found, is_redo=self.is_redo or stage.name == "ingest")
         left, _ = tasks.open_units(engine, run_id, names, found)
         before = {stage.name: self._n_done(stage, found) for stage in group}
+        filled = list(dict.fromkeys([*(table for stage in group for table in stage.writes), "product"]))
+        statistics = Statistics(engine, filled, run_id, len(left), self.jobs)
         if left:
             self._prepare(group, left)
-            self._finish(group, found, known, outcome)
+            self._finish(group, found, known, outcome, statistics)
         if outcome.lost:
             return
         for stage in group:
             outcome.reports.append(self._report(stage, found, before[stage.name]))
         if left:
-            filled = dict.fromkeys([*(table for stage in group for table in stage.writes), "task", "product"])
-            tables.analyze(engine, filled, run_id)
+            statistics.end()
 
     def _why(self, group: list[Stage]) -> str:
         """What stages of tracts and solved frames build on, for those who find nothing."""
@@ -166,7 +168,10 @@ class Command:
             )
         return ""
 
-    def _finish(self, group: list[Stage], found: Sequence[Unit], known: Mapping[str, Stage], outcome: Outcome) -> None:
+    def _finish(
+        self, group: list[Stage], found: Sequence[Unit], known: Mapping[str, Stage], outcome: Outcome,
+        statistics: Statistics,
+    ) -> None:  # fmt: skip
         """Work until no unit is open: other commands are waited for, and what they leave is taken over.
 
         So the next stages find all that was selected, whoever has done it.
@@ -180,7 +185,7 @@ class Command:
                 return
             if free:
                 tried = free
-                if not self._work(self._plan(group, left, known), outcome):
+                if not self._work(self._plan(group, left, known), outcome, statistics):
                     return
                 continue
             if not is_told:
@@ -222,7 +227,7 @@ class Command:
             log_level=logging.getLevelName(logging.getLogger("hscdb").getEffectiveLevel()).lower(),
         )
 
-    def _work(self, plan: Plan, outcome: Outcome) -> bool:
+    def _work(self, plan: Plan, outcome: Outcome, statistics: Statistics) -> bool:
         """Whether the workers came to their end by themselves."""
         progress = Progress("..".join(plan.names), len(plan.units))
 
@@ -244,7 +249,7 @@ class Command:
             if self.dask is not None:
                 is_good = pool.run_dask(plan, self.dask, self.jobs if self.jobs > 1 else None, tell)
             elif self.jobs > 1:
-                is_good = pool.Processes(plan, self.jobs, tell).run()
+                is_good = pool.Processes(plan, self.jobs, tell, statistics.idle).run()
             else:
                 is_good = pool.run_here(plan, tell)
         finally:

@@ -77,10 +77,13 @@ def _interrupt(number: int, frame: Any) -> None:
 
 
 class Processes:
-    """Worker processes of one plan; a killed one is replaced, and what it was at is tried once more."""
+    """Worker processes of one plan; a killed one is replaced, and what it was at is tried once more.
 
-    def __init__(self, plan: Plan, jobs: int, tell: Tell) -> None:
-        self.plan, self.jobs, self.tell = plan, jobs, tell
+    idle : called when one has come to its end and others are still at work.
+    """
+
+    def __init__(self, plan: Plan, jobs: int, tell: Tell, idle: Callable[[], None]) -> None:
+        self.plan, self.jobs, self.tell, self.idle = plan, jobs, tell, idle
         # What the stages import is imported once, by the process that the workers are forked from.
         self.context = fork.context(pipeline.modules(plan.stages))
         self.alive: dict[Connection, ForkServerProcess] = {}
@@ -128,6 +131,8 @@ class Processes:
         code = process.exitcode or 0
         if code > 0:
             self.is_good = False
+        elif code == 0 and self.alive:
+            self.idle()
         if code >= 0 or self.is_lost:
             return
         name = signal.Signals(-code).name

@@ -6,6 +6,7 @@ from sqlalchemy import Engine, text
 from hscdb.db import partition, tables
 from hscdb.db.engine import connect
 from hscdb.errors import SchemaError
+from hscdb.run.statistics import Statistics
 
 N = 3000
 _ROWS = """
@@ -66,3 +67,36 @@ def test_without_a_run_everything_is_read(engine: Engine) -> None:
 def test_a_table_that_is_not_there_is_told(engine: Engine) -> None:
     with pytest.raises(SchemaError, match="no_such_table"):
         tables.analyze(engine, ["no_such_table"], 7)
+
+
+def test_a_worker_without_work_lets_them_be_refreshed_and_the_end_does_not_again(engine: Engine) -> None:
+    found = Statistics(engine, ["source"], 7, n_unit=10, jobs=2)
+    found.idle()
+    found.idle()
+    found.thread.join()
+    assert _known(engine)["source_r7"] == N
+    with engine.begin() as connection:
+        connection.execute(text(_ROWS.replace("100000 + i", "100000 + 50000 + i")), {"run_id": 7, "n": N})
+    found.end()
+    assert _known(engine)["source_r7"] == N
+
+
+@pytest.mark.parametrize(("n_unit", "jobs"), [(9, 2), (1000, 200)])
+def test_where_many_units_are_still_worked_on_they_are_refreshed_at_the_end(
+    engine: Engine, n_unit: int, jobs: int
+) -> None:
+    found = Statistics(engine, ["source"], 7, n_unit, jobs)
+    found.idle()
+    assert found.thread is None
+    found.end()
+    assert _known(engine)["source_r7"] == N
+
+
+def test_what_an_early_refresh_could_not_do_the_end_does(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Statistics(engine, ["source"], 7, n_unit=10, jobs=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(found, "engine", connect("host=/nowhere", pool=False))
+        found.idle()
+        found.thread.join()
+    found.end()
+    assert _known(engine)["source_r7"] == N

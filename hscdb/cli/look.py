@@ -118,7 +118,12 @@ def query(args: argparse.Namespace) -> int:
         raise ConfigError(f"--format {form}: needs a file. Add --output FILE.", code="usage")
     with options.opened(args) as repository:
         with answer(repository.engine, statement, args.timeout, args.limit) as found:
-            n_row = _write(found, form, path)
+            try:
+                n_row = _write(found, form, path)
+            except OSError as error:
+                if path is None:
+                    raise
+                raise InputError(f"{path}: cannot be written ({error.strerror}).", code="no_file") from None
         if found.is_cut:
             _tell_cut(path, form, n_row)
     return 0

@@ -88,13 +88,20 @@ def explained(timeout_s: float) -> Iterator[None]:
         yield
     except errors.QueryCanceled:
         raise ConfigError(f"stopped after {timeout_s:g} s", code="bad_query") from None
+    except psycopg.DataError as error:
+        if error.sqlstate is None:  # psycopg's own: a date that Python has not, e.g. infinity or before year 1
+            raise ConfigError(f"{error}. Such a date cannot be read: CAST it AS text.", code="bad_query") from None
+        raise ConfigError(_said(error), code="bad_query") from None
     except psycopg.Error as error:
         is_limit = isinstance(error, errors.ConfigurationLimitExceeded)  # 53400, of a reader's temporary files
         if error.sqlstate is None or (error.sqlstate[:2] in _NOT_THE_STATEMENT and not is_limit):
             raise
-        said = error.diag.message_primary or str(error)
-        hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
-        raise ConfigError(f"{said}{hint}", code="bad_query") from None
+        raise ConfigError(_said(error), code="bad_query") from None
+
+
+def _said(error: psycopg.Error) -> str:
+    hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
+    return f"{error.diag.message_primary or error}{hint}"
 
 
 def become_reader(raw: psycopg.Connection[Any]) -> None:

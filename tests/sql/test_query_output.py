@@ -186,6 +186,8 @@ def test_many_rows_none_and_a_cut_are_written_alike(
         "SELECT 1/0",
         "CREATE TABLE a (b integer)",
         "SELECT nothing FROM visit",
+        "SELECT CAST('infinity' AS timestamptz)",
+        "SELECT CAST('0044-03-15 BC' AS date)",
     ],
 )
 def test_what_is_no_single_select_is_refused(
@@ -257,3 +259,12 @@ def test_ctrl_c_cancels_even_where_its_exception_is_lost(engine: Engine) -> None
         assert len(lost) == 2  # the handler of before is back
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("form", ["csv", "fits"])
+def test_a_file_that_cannot_be_written_is_told(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    path = tmp_path / "nowhere" / f"out.{form}"
+    assert ask(repository, SELECT, "-o", path) == 1
+    assert f"{path}: cannot be written (No such file or directory)" in capsys.readouterr().err

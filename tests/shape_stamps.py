@@ -4,11 +4,15 @@ import galsim
 import numba
 import numpy as np
 
+from hscdb.detect.flux import kron
 from hscdb.detect.measure import COLUMNS, N_COLUMN
 from hscdb.detect.shape import fill_shape
 
 SHAPE, ERROR = slice(5, 8), [COLUMNS.index(name) for name in ("ixx_err", "iyy_err", "ixy_err")]
-FLUX, FLUX_ERROR = COLUMNS.index("gauss_flux"), COLUMNS.index("gauss_flux_err")
+FLUX, FLUX_ERROR = (
+    [COLUMNS.index(f"{name}_flux{ending}") for name in ("gauss", "kron")] for ending in ("", "_err")
+)  # fmt: skip
+KRON = COLUMNS.index("kron_flux")  # its error and radius follow
 SIDE, SKY = 61, 3000.0
 PSF = galsim.Moffat(beta=3.0, fwhm=3.9).shear(g1=0.03)
 WEIGHT = np.array([3.6, 3.4, 0.0])
@@ -35,17 +39,21 @@ def _many(light, variance, weight, reach, rows, flags):
         flags[k] = fill_shape(
             light[k], light[k], variance[k], middle + 0.2, middle - 0.3, weight, 2.5, reach, moments, sums, rows[k]
         )
+        # 1.2533 sigma: first radial moment of the PSF
+        least = 1.2533 * np.sqrt(0.5 * (weight[0] + weight[1]))
+        kron(light[k], variance[k], middle + 0.2, middle - 0.3, moments[2], moments[3], moments[4], least,
+             rows[k, KRON : KRON + 3])  # fmt: skip
 
 
 def told(light, variance):
-    """(rows, flags) of fill_shape on (n, side, side) stamps; NaN is what it does not write."""
+    """(rows, flags) of fill_shape and kron on (n, side, side) stamps; NaN is what it does not write."""
     rows, flags = np.empty((len(light), N_COLUMN)), np.zeros(len(light), np.int64)
     _many(np.float32(light), np.float32(variance), WEIGHT, 50, rows, flags)
     return rows, flags
 
 
 def drawn(kind, snr, n, sky=SKY):
-    """Pulls (n, 4) of ixx, iyy, ixy and the Gaussian flux of a source whose PSF flux has the S/N, and the flags."""
+    """Pulls (n, 5) of ixx, iyy, ixy, Gaussian and Kron flux of a source whose PSF flux has the S/N, and the flags."""
     base, star = (
         one.shift(0.2, -0.3).drawImage(nx=SIDE, ny=SIDE, scale=1.0).array.astype(float) for one in (KINDS[kind], PSF)
     )

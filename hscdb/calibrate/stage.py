@@ -17,7 +17,7 @@ from hscdb.db.queries import query
 from hscdb.errors import DataError
 from hscdb.fits import bit, column, product
 from hscdb.fits.header import wcs_cards
-from hscdb.image.flags import BIT, SKY_FLAGS
+from hscdb.image.flags import BIT, SKY_FLAGS, word
 from hscdb.run.product import MissingProductError
 from hscdb.run.stage import Funnel, Work, stage
 from hscdb.sky.wcs import Wcs
@@ -43,25 +43,32 @@ def run(work: Work, config: Config) -> Funnel:
         "visit": int(work.unit["visit"]),
         "ccd": int(work.unit["ccd"]),
     }
-    frame, solution, funnel = _astrometry(work, config, stage_frame.gather(work, config, ids), ids)
-    zero_point, status, matched = _photometry(work, config, frame, solution.wcs, ids, funnel)
+    used: dict[str, npt.NDArray[np.int64]] = {}
+    frame, solution, funnel = _astrometry(work, config, stage_frame.gather(work, config, ids), ids, used)
+    zero_point, status, matched = _photometry(work, config, frame, solution.wcs, ids, funnel, used)
     copy.write(work.connection, "wcs_solution", rows.wcs_solution(ids, solution, frame.size))
     copy.write(work.connection, "flux_scale", rows.flux_scale(ids, zero_point, status, frame.catalogs.term.c1))
     mask = stage_frame.bright_mask(work, config, frame, solution.wcs)
     flags = bright.source_flags(mask, frame.sources["x_pix"], frame.sources["y_pix"])
+    n_bright = int((flags != 0).sum())
+    for name, source_ids in used.items():
+        flags[np.isin(frame.sources["source_id"], source_ids)] |= word(name)
     sky = rows.source_sky(ids, frame.sources, solution.wcs, zero_point.flux_mag0, flags)
     copy.write(work.connection, "source_sky", sky)
     if matched is not None:
         copy.write(work.connection, "source_ref", matched)
     _update_files(work, frame, solution, zero_point, sky, mask)
     work.carry["wcs"] = solution.wcs
-    return funnel | {"n_source_sky": len(sky), "n_source_bright_object": int((flags != 0).sum())}
+    return funnel | {"n_source_sky": len(sky), "n_source_bright_object": n_bright}
 
 
 def _astrometry(
-    work: Work, config: Config, frame: Frame, ids: dict[str, int]
+    work: Work, config: Config, frame: Frame, ids: dict[str, int], used: dict[str, npt.NDArray[np.int64]]
 ) -> tuple[Frame, astrometry.Solution, Funnel]:
-    """Fit the WCS; where the pattern is not found at the pointing, from other first WCS. With the frame it began at."""
+    """Fit the WCS; where the pattern is not found at the pointing, from other first WCS. With the frame it began at.
+
+    used : gets the source_id of what was used by the name of the flag for it.
+    """
     some = selection.bright(frame.sources, config.snr_min, config.n_bright_min)
     found = selection.detections(some)
     limits = astrometry.Limits(
@@ -101,6 +108,7 @@ def _astrometry(
         solution.is_used,
     )
     copy.write(work.connection, "source_ref", matched)
+    used["astrometry_used"] = matched["source_id"][solution.is_used]
     return frame, solution, {
         "n_source": len(frame.sources),
         "n_source_bright": len(some),
@@ -130,9 +138,13 @@ def _solved(
 
 
 def _photometry(
-    work: Work, config: Config, frame: Frame, wcs: Wcs, ids: dict[str, int], funnel: Funnel
-) -> tuple[photometry.ZeroPoint, str, Rows | None]:
-    """Zero point, its status, and the rows of source_ref if the catalog is not that of the astrometry."""
+    work: Work, config: Config, frame: Frame, wcs: Wcs, ids: dict[str, int], funnel: Funnel,
+    used: dict[str, npt.NDArray[np.int64]],
+) -> tuple[photometry.ZeroPoint, str, Rows | None]:  # fmt: skip
+    """Zero point, its status, and the rows of source_ref if the catalog is not that of the astrometry.
+
+    used : gets the source_id of what was used and kept aside by the names of the flags for that.
+    """
     catalog = int(frame.catalogs.photometry["ref_catalog_id"])
     stars = frame.stars[frame.stars["ref_catalog_id"] == catalog]
     fluxes = references.fluxes(
@@ -147,9 +159,11 @@ def _photometry(
     mag, error = photometry.apply_term(fluxes, frame.catalogs.term)
     kept = photometry.passes(fluxes, config.reference_cuts, len(stars))[j] & np.isfinite(mag[j])
     # A field without blue stars is better off with red ones than without a zero point.
-    chosen = kept if kept.sum() >= config.n_photometry_min else np.isfinite(mag[j])
+    fit = kept if kept.sum() >= config.n_photometry_min else np.isfinite(mag[j])
+    chosen = fit.copy()
     chosen[chosen] = fitted(stars["is_reserved"][j][chosen], 2 * config.n_photometry_min)
     funnel |= {"n_photometry_pair": len(i), "n_photometry_cut": int(chosen.sum())}
+    used["photometry_reserved"] = some["source_id"][i[fit & ~chosen]]
     try:
         zero_point = photometry.solve(
             np.where(chosen, mag[j], np.nan),
@@ -164,6 +178,7 @@ def _photometry(
             raise
         return _nominal(work, frame), "extrapolated", None
     funnel["n_photometry_used"] = int(zero_point.is_used.sum())
+    used["photometry_used"] = some["source_id"][i[zero_point.is_used]]
     if catalog == int(frame.catalogs.astrometry["ref_catalog_id"]):
         return zero_point, "solved", None
     matched = rows.source_ref(ids, some["source_id"][i], catalog, stars["ref_id"][j], apart, zero_point.is_used)

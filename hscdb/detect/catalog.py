@@ -52,6 +52,9 @@ SRC_FLAGS: dict[str, str] = {
     "negative": "is_negative",
     "bright_object": "base_PixelFlags_flag_bright_object",
     "bright_object_center": "base_PixelFlags_flag_bright_objectCenter",
+    "astrometry_used": "calib_astrometry_used",
+    "photometry_used": "calib_photometry_used",
+    "photometry_reserved": "calib_photometry_reserved",
 }
 # hscPipe's column -> (ours, unit)
 SRC_COLUMNS: dict[str, tuple[str, str]] = {

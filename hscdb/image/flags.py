@@ -37,8 +37,13 @@ FLAGS: tuple[tuple[str, int, str], ...] = (
     ("doubtful", 30, "within 120 pix of a saturated star and less than 6 sigma above the sky around it"),
     ("bright_object", 31, "in the mask of a very bright reference star (BRIGHT_OBJECT), pixels within 3 pix included"),
     ("bright_object_center", 32, "the centroid is in the mask of a very bright reference star"),
+    ("astrometry_used", 33, "used in the fit of the frame's first WCS"),
+    ("photometry_used", 34, "used for the frame's first zero point"),
+    ("photometry_reserved", 35, "fit for the first zero point, but kept aside from it"),
 )
-SKY_FLAGS = ("bright_object", "bright_object_center")  # need a WCS: in source_sky.sky_flags, never in source.flags
+# what needs a WCS: in source_sky.sky_flags, never in source.flags
+BRIGHT_FLAGS = ("bright_object", "bright_object_center")
+SKY_FLAGS = (*BRIGHT_FLAGS, "astrometry_used", "photometry_used", "photometry_reserved")
 BIT: dict[str, int] = {name: bit for name, bit, _ in FLAGS}
 
 

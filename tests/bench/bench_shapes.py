@@ -1,4 +1,4 @@
-"""Widths of the pulls of shapes and Gaussian fluxes of simulated stars and galaxies by S/N, and CPU per source.
+"""Widths of the pulls of shapes, Gaussian and Kron fluxes of simulated stars and galaxies by S/N, and CPU per source.
 
 python tests/bench/bench_shapes.py [--n 1000] [--sky 3000]
 
@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=1000, help="images of each kind and S/N")
     parser.add_argument("--sky", type=float, default=3000.0, help="electrons per pixel")
     asked = parser.parse_args()
-    print(f"{'kind':16}{'S/N':>6}{'ixx':>8}{'iyy':>8}{'ixy':>8}{'gauss':>8}{'no shape':>10}")
+    print(f"{'kind':16}{'S/N':>6}{'ixx':>8}{'iyy':>8}{'ixy':>8}{'gauss':>8}{'kron':>8}{'no shape':>10}")
     for kind in KINDS:
         for snr in (5, 7, 10, 20, 50, 100, 200, 500):
             pulls, flags = drawn(kind, snr, asked.n, asked.sky)

@@ -48,7 +48,8 @@ def test_flags_that_need_a_wcs_are_known_by_hscpipes_names():
     from hscdb.detect.catalog import SRC_FLAGS
 
     assert [SRC_FLAGS[name] for name in flags.SKY_FLAGS] == [
-        "base_PixelFlags_flag_bright_object", "base_PixelFlags_flag_bright_objectCenter",
+        "base_PixelFlags_flag_bright_object", "base_PixelFlags_flag_bright_objectCenter", "calib_astrometry_used",
+        "calib_photometry_used", "calib_photometry_reserved",
     ]  # fmt: skip
 
 

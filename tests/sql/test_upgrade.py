@@ -16,12 +16,16 @@ from hscdb.errors import SchemaError
 OWN = {"schema_version", "schema_text", "column_doc"}  # what an upgrade changes itself
 
 
-def previous(place: Path) -> tuple[Path, str]:
-    """A schema folder as it may have been before, without the newest file and with other texts; the file's name."""
+ADDS_COLUMNS = "0310"  # to source, those of runs that were put aside included
+
+
+def previous(place: Path) -> tuple[Path, list[str]]:
+    """A schema folder as it was before ADDS_COLUMNS and with other texts; the names of the files since then."""
     root = place / "schema"
     shutil.copytree(folder("schema"), root)
-    newest = max(root.glob("[0-9]*.sql"))
-    newest.unlink()
+    newest = sorted(path for path in root.glob("[0-9]*.sql") if path.name >= ADDS_COLUMNS)
+    for path in newest:
+        path.unlink()
     for name, now, then in (
         ("views/hsc_star.sql", "AS isprimary", "AS is_first"),
         ("views/hsc_star.sql", "hsc_star.isprimary ", "hsc_star.is_first "),
@@ -31,7 +35,7 @@ def previous(place: Path) -> tuple[Path, str]:
         text = (root / name).read_text()
         assert now in text
         (root / name).write_text(text.replace(now, then))
-    return root, newest.name
+    return root, [path.name for path in newest]
 
 
 def test_rows_stay_and_all_else_becomes_as_in_a_new_database(empty_dsn: str, fresh_dsn: str, tmp_path: Path) -> None:
@@ -45,7 +49,7 @@ def test_rows_stay_and_all_else_becomes_as_in_a_new_database(empty_dsn: str, fre
     with pytest.raises(SchemaError, match="older than this program"):
         migrate.check(made)
     texts = ["functions/flux_units.sql", "views/hsc_star.sql", "views/source_calibrated.sql"]
-    assert migrate.migrate(made) == [newest, *texts]
+    assert migrate.migrate(made) == [*newest, *texts]
     migrate.check(made)
     made.dispose()
     with psycopg.connect(empty_dsn, autocommit=True) as connection:
@@ -57,7 +61,7 @@ def test_rows_stay_and_all_else_becomes_as_in_a_new_database(empty_dsn: str, fre
     assert {"source", "source_sky", "wcs_solution", "visit", "task"} <= tables
     # magnitudes of the function that was changed
     views = {"hsc_star", "source_info", "source_calibrated", "star_summary", "lsst_source"}
-    # and the columns that the newest file adds
+    # and the columns that are added
     assert {name for name in tables if after[name] != before[name]} <= views | {"source"}
     assert after["source"][0] == before["source"][0]
     assert before["source"][0] == len(world.detections)

@@ -257,6 +257,14 @@ def test_pairs_with_both_catalogs_are_true_and_stored(connection, tmp_path):
         text("SELECT c.name, r.* FROM source_ref AS r JOIN ref_catalog AS c USING (ref_catalog_id)")
     ).all()
     assert {row.name for row in found} == {"gaia_dr3", "ps1_pv3"}
+    told = dict(connection.execute(text("SELECT source_id, sky_flags FROM source_sky")).all())
+    for name, catalog in (("astrometry_used", "gaia_dr3"), ("photometry_used", "ps1_pv3")):
+        used = {row.source_id for row in found if row.name == catalog and row.is_used}
+        assert {source_id for source_id, word in told.items() if word & flags.word(name)} == used
+        assert len(used) > 20
+    reserved = {source_id for source_id, word in told.items() if word & flags.word("photometry_reserved")}
+    assert 0 < len(reserved) < 0.3 * len(used)
+    assert not reserved & used
     star = dict(zip(rows["source_id"].tolist(), inside.tolist(), strict=False))
     assert np.mean([row.ref_id == (star.get(row.source_id, -2) + 1) * 7 for row in found]) > 0.98
     assert max(row.sep_arcsec for row in found if row.is_used and row.name == "gaia_dr3") < 0.05
@@ -330,9 +338,10 @@ def test_sources_around_a_very_bright_star_are_flagged_alike_in_rows_and_files(c
     apart = np.min([np.hypot(rows["x_pix"] - stars.x[k], rows["y_pix"] - stars.y[k]) for k in (middle, beside)], axis=0)
     inside, outside = apart < reach - 2, apart > reach + 6
     assert inside.sum() >= 3
-    assert (word[inside] == flags.word(*flags.SKY_FLAGS)).all()
-    assert (word[outside] == 0).all()
-    assert funnel["n_source_bright_object"] == (word != 0).sum()
+    in_mask = word & flags.word(*flags.BRIGHT_FLAGS)
+    assert (in_mask[inside] == flags.word(*flags.BRIGHT_FLAGS)).all()
+    assert (in_mask[outside] == 0).all()
+    assert funnel["n_source_bright_object"] == (in_mask != 0).sum()
     packed = product.read_table(tmp_path / "src", "SRC")["flags"]
     told = (word[:, None] >> np.arange(len(flags.FLAGS))) & 1 == 1
     told[:, flags.BIT["cr"]] = True

@@ -197,7 +197,8 @@ COMMENT ON FUNCTION sky_is_search_cheaper(regclass, name, name, name, double pre
     IS 'Whether a match costs less by the sky index of the second table than by cells';
 
 -- The settings hold inside only: a hash join is what cells are for, a merge join would sort both tables by expressions;
--- statements with sky conditions look so dear to the planner that it would compile them, which pays for long tables only;
+-- statements with sky conditions look so dear to the planner that it would compile them, which pays for long tables only, and
+-- without inlining the operators' functions (that took 2 s more than it saved);
 -- the rows it expects are so many that handing them over would seem dearer than to work alone.
 -- What a function returns is stored until it ends, in memory while work_mem allows as the store is made: by the first
 -- RETURN QUERY, which is empty. Rows of 1e7 pairs are 0.6 to 0.9 GB.
@@ -208,7 +209,7 @@ CREATE OR REPLACE FUNCTION xmatch(
 ) RETURNS TABLE (left_id bigint, right_id bigint, sep_arcsec double precision)
     LANGUAGE plpgsql ROWS 100000
     SET search_path FROM CURRENT
-    SET jit = off SET work_mem = '128MB' SET enable_mergejoin = off SET enable_hashjoin = on SET enable_nestloop = on
+    SET jit = off SET jit_inline_above_cost = -1 SET work_mem = '128MB' SET enable_mergejoin = off SET enable_hashjoin = on SET enable_nestloop = on
     SET parallel_tuple_cost = 0
     AS $$
 DECLARE
@@ -249,7 +250,7 @@ BEGIN
     ELSE
         SET LOCAL enable_hashjoin = on;
         IF n_left + n_right > 5e6 THEN
-            SET LOCAL jit = on;  -- a fifth less, where the server can; for a short list compiling takes longer than the search
+            SET LOCAL jit = on;  -- a seventh less, where the server can; for a short list compiling takes longer than the search
         END IF;
         IF is_swapped THEN
             pairs := sky_cell_join_statement(right_table, right_key, right_ra, right_dec, n_right,

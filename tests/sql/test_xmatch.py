@@ -1,5 +1,6 @@
 """xmatch: pairs equal brute force whatever the tables are, and however they are given."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -122,6 +123,25 @@ def test_the_cells_of_a_circle_hold_all_its_points_once(connection: Connection) 
                 text(f"SELECT count(*), count(DISTINCT (c.id, c.key)) FROM ({cells}) AS c")
             ).one()
             assert counts[0] == counts[1] > n
+
+
+def test_no_two_cells_of_a_circle_share_a_key(connection: Connection) -> None:
+    """Else its pairs would come twice: first and last cell of a zone are an even number apart, zones an odd one."""
+    fill(connection, "a", around(6, 10.0, 0.0, 0.01, 10), index=False)
+    least = connection.execute(text("SELECT sky_cell_height(0.0)")).scalar_one()
+    ask = text(
+        "SELECT array_agg(CAST(sky_n_cell(z, :h) AS integer)) FROM generate_series(-CAST(:n AS integer), :n) AS z"
+    )
+    cells = text("SELECT sky_in_cells_statement('a', 'id', 'ra', 'dec', :h)")
+    for h in (least, 0.00387, 0.0178, 8.0):
+        n = np.array(connection.execute(ask, {"h": h, "n": round(90.0 / h)}).scalar_one())
+        assert (n % 2 == 1).all()
+        assert n.min() == 1
+        assert 180.0 / h - 2.0 < n.max() <= 180.0 / h
+        statement = connection.execute(cells, {"h": h}).scalar_one()
+        factors = {int(number) for number in re.findall(r"AS integer\) \* (\d+)", statement)}
+        assert [factor % 2 for factor in factors] == [1]
+        assert factors.pop() * (90.0 / h + 1.0) + n.max() < 2**31  # a key is an integer
 
 
 @pytest.mark.parametrize("story", STORIES)

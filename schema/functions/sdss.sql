@@ -87,3 +87,45 @@ SELECT n.visit, n.ccd, v.filter, n.ra, n."dec", fDistanceArcMinEq($1, $2, n.ra, 
     $$;
 COMMENT ON FUNCTION fGetNearbyFrameEq(double precision, double precision, double precision)
     IS 'Frames whose center lies within radius_arcmin [arcmin] of p_ra, p_dec [deg], nearest first';
+
+-- The same by unit vectors (nx to RA 0, nz to the north pole); their length does not count.
+CREATE OR REPLACE FUNCTION fDistanceArcMinXYZ(
+    nx1 double precision, ny1 double precision, nz1 double precision,
+    nx2 double precision, ny2 double precision, nz2 double precision
+) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+SELECT 60.0::float8 * degrees(atan2(sqrt(power($2 * $6 - $3 * $5, 2.0::float8) + power($3 * $4 - $1 * $6, 2.0::float8)
+                                         + power($1 * $5 - $2 * $4, 2.0::float8)), $1 * $4 + $2 * $5 + $3 * $6))
+    $$;
+COMMENT ON FUNCTION fDistanceArcMinXYZ(double precision, double precision, double precision,
+                                       double precision, double precision, double precision)
+    IS 'Angle [arcmin] between two vectors';
+
+CREATE OR REPLACE FUNCTION fGetNearbyObjXYZ(nx double precision, ny double precision, nz double precision,
+                                            radius_arcmin double precision)
+    RETURNS TABLE (star_id bigint, task_id bigint, run_id bigint, tract integer, filter text, ra double precision,
+                   "dec" double precision, mag double precision, distance double precision)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
+    SET search_path FROM CURRENT
+    AS $$ SELECT * FROM fGetNearbyObjEq(sky_ra(degrees(atan2($2, $1))), degrees(atan2($3, sqrt($1 * $1 + $2 * $2))), $4) $$;
+COMMENT ON FUNCTION fGetNearbyObjXYZ(double precision, double precision, double precision, double precision)
+    IS 'Stars within radius_arcmin [arcmin] of the direction of a vector, nearest first; distance [arcmin]';
+
+CREATE OR REPLACE FUNCTION fGetNearestObjXYZ(nx double precision, ny double precision, nz double precision,
+                                             radius_arcmin double precision)
+    RETURNS TABLE (star_id bigint, task_id bigint, run_id bigint, tract integer, filter text, ra double precision,
+                   "dec" double precision, mag double precision, distance double precision)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+    SET search_path FROM CURRENT
+    AS $$ SELECT * FROM fGetNearestObjEq(sky_ra(degrees(atan2($2, $1))), degrees(atan2($3, sqrt($1 * $1 + $2 * $2))), $4) $$;
+COMMENT ON FUNCTION fGetNearestObjXYZ(double precision, double precision, double precision, double precision)
+    IS 'The star nearest to the direction of a vector within radius_arcmin [arcmin]';
+
+CREATE OR REPLACE FUNCTION fGetNearestFrameEq(p_ra double precision, p_dec double precision, radius_arcmin double precision DEFAULT 60)
+    RETURNS TABLE (visit bigint, ccd integer, filter text, ra double precision, "dec" double precision, distance double precision)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+    SET search_path FROM CURRENT
+    AS $$ SELECT * FROM fGetNearbyFrameEq($1, $2, $3) AS n ORDER BY n.distance, n.visit, n.ccd LIMIT 1 $$;
+COMMENT ON FUNCTION fGetNearestFrameEq(double precision, double precision, double precision)
+    IS 'The frame whose center is nearest to p_ra, p_dec [deg], within radius_arcmin [arcmin]';

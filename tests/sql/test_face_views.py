@@ -301,7 +301,7 @@ def test_every_example_of_help_runs(world: Any) -> None:
     with opened.engine.connect() as connection:
         for row in connection.execute(text("SELECT DISTINCT name, example FROM help()")).all():
             connection.exec_driver_sql(row.example.replace("%", "%%")).all()
-        inner = ("sky\\_%", "match\\_%", "in\\_ranges", "is\\_near\\_any", "selected\\_frame")
+        inner = ("sky\\_%", "match\\_%", "in\\_ranges", "is\\_near\\_any", "near\\_integer\\_eq", "selected\\_frame")
         rest = connection.execute(
             text("SELECT name, arguments, meaning, example FROM help('%_') WHERE name NOT LIKE ALL (:inner)"),
             {"inner": list(inner)},
@@ -365,3 +365,19 @@ def test_searches_by_sdss_names_are_those_of_brute_force(world: Any) -> None:
             found = connection.execute(text("SELECT star_id FROM fGetObjFromRectEq(:r1, :d1, :r2, :d2)"), box).all()
             inside = (np.abs(stars.ra - one.ra) <= 0.01) & (np.abs(stars.dec - one.dec) <= 0.01)
             assert sorted(row[0] for row in found) == sorted(stars.star_id[inside].tolist())
+            # by the vector, of any length
+            a, d = np.radians([words["a"], words["d"]])
+            vector = {"x": 3 * np.cos(d) * np.cos(a), "y": 3 * np.cos(d) * np.sin(a), "z": 3 * np.sin(d)}
+            vector = {name: float(length) for name, length in vector.items()}
+            searched = "SELECT star_id, distance FROM fGetNearbyObjXYZ(:x, :y, :z, 0.7)"
+            beside = connection.execute(text(searched), vector).all()
+            assert [row.star_id for row in beside] == stars.star_id[np.argsort(away)][: (away <= 0.7).sum()].tolist()
+            np.testing.assert_allclose([row.distance for row in beside], np.sort(away[away <= 0.7]), atol=1e-9)
+            nearest = "SELECT star_id FROM fGetNearestObjXYZ(:x, :y, :z, 0.1)"
+            assert connection.execute(text(nearest), vector).scalar() == one.star_id
+            angle = text("SELECT fDistanceArcMinXYZ(:x, :y, :z, 0, 0, 1)")
+            assert connection.execute(angle, vector).scalar() == pytest.approx(60.0 * (90.0 - words["d"]), rel=1e-13)
+            one_frame = connection.execute(text("SELECT * FROM fGetNearestFrameEq(:a, :d)"), words).all()
+            frames = connection.execute(text("SELECT * FROM fGetNearbyFrameEq(:a, :d, 60)"), words).all()
+            assert one_frame == frames[:1]
+            assert len(one_frame) == 1

@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION coneSearch(
 ) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-SELECT sky_reach($3, $4, $1, $2, $5 / 3600.0::float8)
+SELECT sky_reach_turn($3, $4, $1, $2, $5 / 3600.0::float8)
    AND $5 >= 0.0::float8 AND $5 < 'Infinity'::float8
    AND sky_sindist($3, $4, $1, $2) <= power(sin(radians($5 / 7200.0::float8)), 2.0::float8)
     $$;
@@ -50,7 +50,7 @@ CREATE OR REPLACE FUNCTION polygonSearch(ra double precision, "dec" double preci
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-SELECT sky_reach((sky_polygon($3))[1], (sky_polygon($3))[2], $1, $2, (sky_polygon($3))[3])
+SELECT sky_reach_turn((sky_polygon($3))[1], (sky_polygon($3))[2], $1, $2, (sky_polygon($3))[3])
    AND sky_in_polygon($1, $2, sky_polygon($3))
     $$;
 COMMENT ON FUNCTION polygonSearch(double precision, double precision, double precision[])

@@ -49,13 +49,19 @@ def test_the_indexed_table_may_write_its_ra(connection: Connection, way: str) ->
             f"q3c_radial_query(ra, dec, {ra}, {dec}, 0.2)",
             f"q3c_ellipse_query(ra, dec, {ra}, {dec}, 0.2, 1.0, 0.0)",
             f"q3c_ellipse_join({ra}, {dec}, ra, dec, 0.2, 1.0, 0.0)",
+            f"coneSearch(ra, dec, {ra}, {dec}, 720)",
         ):
             assert [row[0] for row in pairs(connection, f"SELECT id FROM b WHERE {condition}")] == near, condition
-        searched, tested = (
+        if abs(dec) < 80.0:
+            away = (b[0] - ra + 180.0) % 360.0 - 180.0
+            boxed = np.nonzero((np.abs(away) <= 0.2) & (np.abs(b[1] - dec) <= 0.2))[0].tolist()
+            box = f"boxSearch(ra, dec, {ra - 0.2}, {ra + 0.2}, {dec - 0.2}, {dec + 0.2})"
+            assert [row[0] for row in pairs(connection, f"SELECT id FROM b WHERE {box}")] == boxed
+        searched, named, tested = (
             pairs(connection, f"SELECT id FROM b WHERE {name}(ra, dec, CAST(ARRAY[{poly}] AS double precision[]))")
-            for name in ("q3c_poly_query", "q3c_in_poly")
+            for name in ("q3c_poly_query", "polygonSearch", "q3c_in_poly")
         )
-        assert searched == tested
+        assert searched == named == tested
         assert 0.5 * len(near) < len(searched) <= len(near)
 
 

@@ -6,7 +6,8 @@ python tests/bench/bench_scaling.py [--work DIR] [--ccds 20] [--jobs 2] [--repea
 Before anything is measured one CCD goes through, so that all is compiled, and before each run all raw frames and
 masters are read, so that all find them in memory. Runs alternate (-j 1, -j 2, -j 1, ...); medians are told.
 
-wall_s            worth something if nothing else is at work: others_s are the CPU seconds that other processes took
+wall_s            worth something if nothing else is at work: others_s are the CPU seconds that other processes took,
+                  stolen_s those that the host gave to other machines, disk_s those in which a core waited for the disk
 cpu_s             of the command with all its processes; server_cpu_s of the server; task_cpu_s of the tasks alone
 outside_s         CPU of the command beyond its tasks: imports, the parent, claims
 start_s, end_s    from the command's start to the first task, from the last task's end to the command's
@@ -97,10 +98,12 @@ def warm(repo: Path) -> None:
                     pass
 
 
-def _machine_s() -> float:
-    """CPU seconds that all processes and the kernel have spent so far."""
-    words = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    return (sum(words) - words[3] - words[4] - words[7]) / os.sysconf("SC_CLK_TCK")  # idle, waiting, stolen
+def _machine_s() -> tuple[float, float, float]:
+    """CPU seconds so far of all processes and the kernel; those that were stolen; those that waited for a disk."""
+    ticks = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    words = [int(each) / os.sysconf("SC_CLK_TCK") for each in ticks]
+    idle, waiting, stolen = words[3], words[4], words[7]
+    return sum(words) - idle - waiting - stolen, stolen, waiting
 
 
 def measure(repo: Path, run: str, jobs: int, is_first: bool, ccd: str = "") -> dict[str, float]:
@@ -114,7 +117,7 @@ def measure(repo: Path, run: str, jobs: int, is_first: bool, ccd: str = "") -> d
     # what the command leaves behind (the process that its workers are forked from) becomes ours to wait for
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
     others = _children()  # what the making of the frames has left: they stay
-    before, served, machine = _children_s(), server_s(server), _machine_s()
+    before, served, (machine, stolen, waited) = _children_s(), server_s(server), _machine_s()
     own = time.process_time()
     start, began = time.monotonic(), time.time()
     # a Python that keeps no bytecode compiles all of it in every process
@@ -131,11 +134,15 @@ def measure(repo: Path, run: str, jobs: int, is_first: bool, ccd: str = "") -> d
             time.sleep(0.01)
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0)
     cpu, served = _children_s() - before, server_s(server) - served
-    machine = _machine_s() - machine - cpu - served - (time.process_time() - own)
+    spent, *lost = _machine_s()
+    machine = spent - machine - cpu - served - (time.process_time() - own)
     if status != 0:
         raise SystemExit(f"the run failed with status {status}")
     shutil.rmtree(repo / "rerun" / run)
-    told = {"wall_s": wall, "others_s": machine, "cpu_s": cpu, "server_cpu_s": served, "cores": (cpu + served) / wall}
+    told = {
+        "wall_s": wall, "others_s": machine, "stolen_s": lost[0] - stolen, "disk_s": lost[1] - waited, "cpu_s": cpu,
+        "server_cpu_s": served, "cores": (cpu + served) / wall,
+    }  # fmt: skip
     return told | _tasks(repository, run, began, began + wall, cpu)
 
 
@@ -163,6 +170,9 @@ def _tasks(repository: Repository, run: str, began: float, ended: float, cpu: fl
         told |= {f"{stage} median": statistics.median(spent), f"{stage} most": max(spent)}
     return told
 
+
+# of each run
+_SHOWN = ("wall_s", "others_s", "stolen_s", "disk_s", "cores", "start_s", "end_s", "tail_s", "gaps_s", "wait_s")
 
 _ALONE = """
 import sys, time
@@ -228,8 +238,8 @@ def main() -> None:
             for jobs, known in runs.items():
                 warm(repo)
                 known.append(measure(repo, f"{stem}_{turn}_{jobs}", jobs, told.first))
-                wall, others = known[-1]["wall_s"], known[-1]["others_s"]
-                print(f"-j {jobs}: {wall:.2f} s, others {others:.1f} CPU s", file=sys.stderr, flush=True)
+                shown = "  ".join(f"{name} {known[-1][name]:.2f}" for name in _SHOWN)
+                print(f"-j {jobs}: {shown}", file=sys.stderr, flush=True)
     one, many = ({name: statistics.median(run[name] for run in known) for name in known[0]} for known in runs.values())
     result: dict[str, Any] = {"-j 1": one, f"-j {told.jobs}": many, **judged(one, many, told.ccds, told.jobs)}
     result["machine"] = {kind: machine_ratio(kind, told.jobs, told.first) for kind in ("counting", "copying")}

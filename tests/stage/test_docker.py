@@ -1,10 +1,12 @@
 """docker/: the image has a Q3C that we accept, and its server takes our schema. Needs a Docker daemon that answers."""
 
+import gc
 import hashlib
 import os
 import re
 import subprocess
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,43 +18,53 @@ from hscdb.db import engine, migrate
 
 FOLDER = Path(__file__).resolve().parents[2] / "docker"
 FILE = FOLDER / "postgres.Dockerfile"
-IMAGE = "hscdb-test-postgres"
+IMAGE = "hscdb-test-postgres:latest"
 START_S = 60.0
 
 
-def docker(*words: str | Path) -> str:
-    """What a docker command prints; skipped if there is no docker, or nobody answers it."""
-    try:
-        done = subprocess.run(["docker", *map(str, words)], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("docker is not installed")
-    if "Cannot connect to the Docker daemon" in done.stderr:
-        pytest.skip("no Docker daemon answers")
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+def _need_daemon() -> None:
+    """Skip where nobody answers."""
+    from docker.errors import DockerException
+
+    import docker
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # it leaves the socket open that it could not connect
+        try:
+            client = docker.from_env()
+            client.ping()
+            client.close()
+        except DockerException as error:
+            told = str(error)
+        else:
+            return
+        gc.collect()
+    pytest.skip(f"no Docker daemon answers ({told})")
 
 
 @pytest.fixture
 def served() -> Iterator[str]:
     """DSN of a server in a container."""
-    docker("info")
-    docker("build", "-t", IMAGE, "-f", FILE, FOLDER)
-    user = ["-e", "POSTGRES_USER=hscdb", "-e", "POSTGRES_DB=hscdb", "-e", "POSTGRES_PASSWORD=test"]
-    container = docker("run", "-d", "--rm", "--shm-size=1g", "-p", "127.0.0.1::5432", *user, IMAGE)
-    try:
-        host, _, port = docker("port", container, "5432/tcp").splitlines()[0].rpartition(":")
-        dsn = make_conninfo(host=host, port=port, dbname="hscdb", user="hscdb", password="test")
-        end = time.monotonic() + START_S
-        while True:
-            try:
-                psycopg.connect(dsn).close()
-                break
-            except psycopg.OperationalError:
-                assert time.monotonic() < end, docker("logs", container)
-                time.sleep(0.5)
-        yield dsn
-    finally:
-        docker("rm", "-f", container)
+    _need_daemon()
+    from testcontainers.core.container import DockerContainer
+    from testcontainers.core.image import DockerImage
+
+    user = {"POSTGRES_USER": "hscdb", "POSTGRES_DB": "hscdb", "POSTGRES_PASSWORD": "test"}
+    with DockerImage(path=FOLDER, tag=IMAGE, dockerfile_path=FILE.name, clean_up=False) as image:
+        container = DockerContainer(str(image)).with_envs(**user).with_kwargs(shm_size="1g")
+        container.ports["5432/tcp"] = ("127.0.0.1", None)  # any port, of this machine only
+        with container:
+            place = {"host": "127.0.0.1", "port": container.get_exposed_port(5432)}
+            dsn = make_conninfo(**place, dbname="hscdb", user="hscdb", password="test")
+            end = time.monotonic() + START_S
+            while True:
+                try:
+                    psycopg.connect(dsn).close()
+                    break
+                except psycopg.OperationalError:
+                    assert time.monotonic() < end, container.get_logs()
+                    time.sleep(0.5)
+            yield dsn
 
 
 def test_the_image_asks_for_a_q3c_that_we_accept() -> None:

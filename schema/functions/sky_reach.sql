@@ -9,17 +9,18 @@ CREATE OR REPLACE FUNCTION sky_ra(ra double precision) RETURNS double precision
     AS $$ SELECT $1 - 360.0::float8 * floor($1 / 360.0::float8) $$;
 COMMENT ON FUNCTION sky_ra(double precision) IS 'Right ascension wrapped into [0, 360]';
 
--- Largest difference in RA from a point at dec to any point within r: asin(sin r / cos dec); 360 if a pole is near.
+-- Largest difference in RA from a point at dec to any point within r: asin(sin r / cos dec); where a pole is near
+-- 720, which reaches every way of writing RA from -360 to 720.
 CREATE OR REPLACE FUNCTION sky_half_width("dec" double precision, r double precision) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
 SELECT CASE WHEN $2 > 0.0::float8 AND abs($1) + $2 < 89.999::float8
             THEN degrees(asin(sin(radians($2)) / cos(radians($1)))) + 1e-9::float8
-            ELSE 360.0::float8
+            ELSE 720.0::float8
        END
     $$;
 COMMENT ON FUNCTION sky_half_width(double precision, double precision)
-    IS 'Half width in RA [deg] of a circle of radius r [deg] at dec; 360 where the circle comes near a pole';
+    IS 'Half width in RA [deg] of a circle of radius r [deg] at dec; 720 where the circle comes near a pole';
 
 -- The same direction a turn away, on the side where a table with RA from -180 to 360 may have it. No circle that is free
 -- of the poles is as wide as 90 deg to either side: places up to 90 have a neighbor at 360, those beyond one at -180.
@@ -150,6 +151,19 @@ SELECT CASE WHEN sky_wrap($1, $2, $3 + 1e-9::float8) IS NULL
     $$;
 COMMENT ON FUNCTION sky_images(double precision, double precision, double precision)
     IS 'The RA of a probe, and that plus or minus 360 if its circle of radius r [deg] reaches across RA 0';
+
+-- The same for tables of other people, whose RA may be written from -180 to 180: every probe has both.
+CREATE OR REPLACE FUNCTION sky_images_turn(ra double precision, "dec" double precision, r double precision)
+    RETURNS double precision[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+SELECT CASE WHEN sky_half_width($2, $3 + 1e-9::float8) >= 180.0::float8
+            THEN ARRAY[sky_ra($1)]
+            ELSE ARRAY[sky_ra($1), sky_ra_turned($1)]
+       END
+    $$;
+COMMENT ON FUNCTION sky_images_turn(double precision, double precision, double precision)
+    IS 'The RA of a probe and that a turn away, for a table with RA from -180 to 360; one where the circle comes near a pole';
 
 CREATE OR REPLACE FUNCTION sky_near(
     image_ra double precision, dec1 double precision, ra2 double precision, dec2 double precision, r double precision

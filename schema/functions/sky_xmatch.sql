@@ -111,13 +111,26 @@ SELECT format('SELECT CAST(t.%I AS bigint) AS id, CAST(t.%I AS double precision)
     $$;
 COMMENT ON FUNCTION sky_places(regclass, name, name, name) IS 'The statement that reads id, ra, dec of a table';
 
+-- Whether a table is one of the pipeline's (or a partition of one), which all have RA in [0, 360). Of others nobody knows
+-- without reading them: they are searched a turn away from each place, too, for RA written from -180 to 180.
+CREATE OR REPLACE FUNCTION sky_is_whole(p_table regclass) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+SELECT COALESCE(CAST(pg_partition_root($1) AS oid), $1) IN
+       (to_regclass('ref_star'), to_regclass('source_sky'), to_regclass('star'), to_regclass('star_solution'),
+        to_regclass('calibrated_source'), to_regclass('wcs_solution'))
+   AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = $1 AND c.relpersistence = 't')  -- somebody's own of that name
+    $$;
+COMMENT ON FUNCTION sky_is_whole(regclass) IS 'Whether RA in a table is known to be in [0, 360), the table being the pipeline''s';
+
 -- The statement that gives all pairs (probe_id, base_id, sep_arcsec) nearer than r [deg] by the sky index of the base: one
 -- search for each probe. What a search needs is computed in the arms of a UNION ALL, for there it is done once a probe; the
--- second arm has the images across RA 0. No OFFSET and no set-returning function: either keeps the join to one process.
+-- second arm has the images across RA 0, or a turn away. No OFFSET and no set-returning function: either keeps the join to
+-- one process.
 CREATE OR REPLACE FUNCTION sky_search_statement(
     places text, base regclass, base_key name, base_ra name, base_dec name, r double precision
 ) RETURNS text
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE sql STABLE
     AS $$
 SELECT format(
 'SELECT a.id AS probe_id, CAST(b.%1$I AS bigint) AS base_id,
@@ -126,14 +139,17 @@ SELECT format(
            FROM (SELECT t.id, t."dec", sky_ra(t.ra) AS image_ra, sky_half_width(t."dec", %6$L::float8) AS w FROM (%5$s) AS t) AS p
           UNION ALL
          SELECT p.id, p."dec", p.image_ra, p.image_ra - p.w, p.image_ra + p.w, sky_zones(p."dec", %6$L::float8)
-           FROM (SELECT t.id, t."dec", sky_ra(t.ra) + sky_wrap(t.ra, t."dec", %6$L::float8) AS image_ra,
-                        sky_half_width(t."dec", %6$L::float8) AS w
+           FROM (SELECT t.id, t."dec", %8$s AS image_ra, sky_half_width(t."dec", %6$L::float8) AS w
                    FROM (%5$s) AS t
-                  WHERE sky_wrap(t.ra, t."dec", %6$L::float8) IS NOT NULL) AS p) AS a
+                  WHERE %9$s) AS p) AS a
    JOIN %4$s AS b
      ON sky_zone(b.%3$I) = ANY (a.zones) AND b.%2$I >= a.low AND b.%2$I <= a.high
     AND sky_sindist(a.image_ra, a."dec", b.%2$I, b.%3$I) < %7$L::float8',
-       base_key, base_ra, base_dec, base, places, r + 1e-9::float8, power(sin(radians(r) / 2.0::float8), 2.0::float8))
+       base_key, base_ra, base_dec, base, places, r + 1e-9::float8, power(sin(radians(r) / 2.0::float8), 2.0::float8),
+       CASE WHEN sky_is_whole(base) THEN format('sky_ra(t.ra) + sky_wrap(t.ra, t."dec", %L::float8)', r + 1e-9::float8)
+            ELSE 'sky_ra_turned(t.ra)' END,
+       CASE WHEN sky_is_whole(base) THEN format('sky_wrap(t.ra, t."dec", %L::float8) IS NOT NULL', r + 1e-9::float8)
+            ELSE format('sky_half_width(t."dec", %L::float8) < 180.0::float8', r + 1e-9::float8) END)
     $$;
 COMMENT ON FUNCTION sky_search_statement(text, regclass, name, name, name, double precision)
     IS 'The statement that gives all pairs nearer than r [deg], searched in the sky index of the second table';

@@ -147,9 +147,10 @@ BEGIN
         pairs := format(
             'SELECT a.id AS left_id, CAST(b.%I AS bigint) AS right_id, sky_sindist_moving(a.ra, a."dec", a.pm_ra, a.pm_dec,'
             '       (CAST(b.%I AS double precision) - a.epoch) / 365.25::float8, b.%I, b.%I) AS s'
-            '  FROM (SELECT p.*, unnest(sky_images(p.ra, p."dec", p.reach)) AS image_ra FROM (%s) AS p) AS a'
+            '  FROM (SELECT p.*, unnest(%s(p.ra, p."dec", p.reach)) AS image_ra FROM (%s) AS p) AS a'
             '  JOIN %s AS b ON sky_near(a.image_ra, a."dec", b.%3$I, b.%4$I, a.reach)',
-            right_key, right_epoch, right_ra, right_dec, movers, right_table);
+            right_key, right_epoch, right_ra, right_dec,
+            CASE WHEN sky_is_whole(right_table) THEN 'sky_images' ELSE 'sky_images_turn' END, movers, right_table);
     ELSE
         pairs := format(
             'SELECT a.id AS left_id, b.id AS right_id, sky_sindist_moving(a.ra, a."dec", a.pm_ra, a.pm_dec,'

@@ -49,6 +49,11 @@ def fill(connection: Connection, name: str, places: Places, *, index: bool, kind
         connection.execute(text(f"CREATE INDEX ON {name} (sky_zone(dec), ra)"))
 
 
+def signed(places: Places) -> Places:
+    """The same with RA written from -180 to 180."""
+    return np.where(places[0] > 180.0, places[0] - 360.0, places[0]), places[1]
+
+
 def match(connection: Connection, words: str) -> list[tuple[int, int, float]]:
     return sorted(tuple(row) for row in connection.execute(text(f"SELECT * FROM xmatch({words})")))
 
@@ -69,11 +74,14 @@ def chosen(separation: np.ndarray, radius: float, mode: str) -> list[tuple[int, 
 
 
 @pytest.mark.parametrize("story", STORIES)
-@pytest.mark.parametrize("index", ["none", "left", "right", "both"])
+@pytest.mark.parametrize("index", ["none", "left", "right", "both", "both, RA from -180 to 180"])
 def test_pairs_equal_brute_force_in(connection: Connection, story: str, index: str) -> None:
     a, b = two(story)
-    fill(connection, "a", a, index=index in ("left", "both"))
-    fill(connection, "b", b, index=index in ("right", "both"))
+    if "RA" in index:
+        a, b = signed(a), signed(b)
+        assert (np.concatenate([a[0], b[0]]) < 0.0).any() or story == "a patch of sky"
+    fill(connection, "a", a, index=index[:4] in ("left", "both"))
+    fill(connection, "b", b, index=index[:4] in ("righ", "both"))
     separation = 3600.0 * sphere.separation(a[0][:, None], a[1][:, None], *b)
     for radius in RADII:
         for mode in ("all", "best", "mutual"):
@@ -287,9 +295,9 @@ def moved(places: Places, pm: np.ndarray, years: Any) -> Places:
     )
 
 
-@pytest.mark.parametrize("index", [True, False])
+@pytest.mark.parametrize("index", ["with", "without", "with, RA from -180 to 180"])
 @pytest.mark.parametrize("story", ["a patch of sky", "across RA 0", "near the north pole", "the north pole"])
-def test_moving_rows_are_found_where_they_will_be(connection: Connection, story: str, index: bool) -> None:
+def test_moving_rows_are_found_where_they_will_be(connection: Connection, story: str, index: str) -> None:
     rng = np.random.default_rng(7)
     a = around(8, *STORIES[story], 120)
     pm = rng.normal(0, 1, (2, 120)) * np.where(np.arange(120) % 10 == 0, 8000.0, 100.0)
@@ -301,7 +309,7 @@ def test_moving_rows_are_found_where_they_will_be(connection: Connection, story:
     b = sphere.offset(true[0], true[1], rng.uniform(0, 360, 120), rng.uniform(0, 1.5, 120) / 3600.0)
     b = tuple(np.concatenate(pair) for pair in zip(b, around(9, *STORIES[story], 30), strict=True))
     fill(connection, "a", a, index=False)
-    fill(connection, "b", b, index=index)
+    fill(connection, "b", signed(b) if "RA" in index else b, index=index != "without")
     connection.execute(
         text("ALTER TABLE a ADD pm_ra_mas_yr real, ADD pm_dec_mas_yr real, ADD epoch_mjd double precision")
     )

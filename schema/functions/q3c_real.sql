@@ -15,8 +15,8 @@ SELECT (sky_zone($4) = ANY (sky_zones($2, $5 + 1e-9::float8))
         AND $3 >= sky_ra($1) - sky_half_width($2, $5 + 1e-9::float8)
         AND $3 <= sky_ra($1) + sky_half_width($2, $5 + 1e-9::float8))
     OR (sky_zone($4) = ANY (sky_zones($2 + 0.0::float8, $5 + 1e-9::float8))
-        AND $3 >= sky_ra_turned($1) - sky_half_width($2, $5 + 1e-9::float8)
-        AND $3 <= sky_ra_turned($1) + sky_half_width($2, $5 + 1e-9::float8))
+        AND $3 >= sky_ra($1) + sky_turn($1, $2, $5 + 1e-9::float8) - sky_half_width($2, $5 + 1e-9::float8)
+        AND $3 <= sky_ra($1) + sky_turn($1, $2, $5 + 1e-9::float8) + sky_half_width($2, $5 + 1e-9::float8))
     $$;
 COMMENT ON FUNCTION sky_reach(double precision, double precision, real, real, double precision)
     IS 'Index condition: (ra2, dec2) of the indexed table may lie within r [deg] of (ra1, dec1)';

@@ -139,17 +139,15 @@ SELECT format(
            FROM (SELECT t.id, t."dec", sky_ra(t.ra) AS image_ra, sky_half_width(t."dec", %6$L::float8) AS w FROM (%5$s) AS t) AS p
           UNION ALL
          SELECT p.id, p."dec", p.image_ra, p.image_ra - p.w, p.image_ra + p.w, sky_zones(p."dec", %6$L::float8)
-           FROM (SELECT t.id, t."dec", %8$s AS image_ra, sky_half_width(t."dec", %6$L::float8) AS w
+           FROM (SELECT t.id, t."dec", sky_ra(t.ra) + %8$s(t.ra, t."dec", %6$L::float8) AS image_ra,
+                        sky_half_width(t."dec", %6$L::float8) AS w
                    FROM (%5$s) AS t
-                  WHERE %9$s) AS p) AS a
+                  WHERE %8$s(t.ra, t."dec", %6$L::float8) IS NOT NULL) AS p) AS a
    JOIN %4$s AS b
      ON sky_zone(b.%3$I) = ANY (a.zones) AND b.%2$I >= a.low AND b.%2$I <= a.high
     AND sky_sindist(a.image_ra, a."dec", b.%2$I, b.%3$I) < %7$L::float8',
        base_key, base_ra, base_dec, base, places, r + 1e-9::float8, power(sin(radians(r) / 2.0::float8), 2.0::float8),
-       CASE WHEN sky_is_whole(base) THEN format('sky_ra(t.ra) + sky_wrap(t.ra, t."dec", %L::float8)', r + 1e-9::float8)
-            ELSE 'sky_ra_turned(t.ra)' END,
-       CASE WHEN sky_is_whole(base) THEN format('sky_wrap(t.ra, t."dec", %L::float8) IS NOT NULL', r + 1e-9::float8)
-            ELSE format('sky_half_width(t."dec", %L::float8) < 180.0::float8', r + 1e-9::float8) END)
+       CASE WHEN sky_is_whole(base) THEN 'sky_wrap' ELSE 'sky_turn' END)
     $$;
 COMMENT ON FUNCTION sky_search_statement(text, regclass, name, name, name, double precision)
     IS 'The statement that gives all pairs nearer than r [deg], searched in the sky index of the second table';

@@ -46,6 +46,16 @@ def plan(connection: Connection, statement: str) -> str:
     return "\n".join(row[0] for row in connection.execute(text("EXPLAIN " + statement)))
 
 
+@pytest.mark.parametrize(("ra", "n_search"), [(20.0, 1), (0.001, 2), (179.999, 2), (320.0, 2)])
+def test_a_cone_searches_a_turn_away_only_where_rows_may_be_written_so(
+    connection: Connection, ra: float, n_search: int
+) -> None:
+    fill(connection, "t", *around(1, ra, 5.0, 3.0, 5000))
+    connection.execute(text("SET LOCAL enable_seqscan = off"))
+    for condition in (f"coneSearch(ra, dec, {ra}, 5, 60)", f"q3c_radial_query(ra, dec, {ra}, 5, 1.0 / 60)"):
+        assert plan(connection, f"SELECT * FROM t WHERE {condition}").count("Index Cond") == n_search
+
+
 @pytest.mark.parametrize("story", STORIES)
 def test_a_cone_holds_its_limit_in(connection: Connection, story: str) -> None:
     ra0, dec0 = STORIES[story]

@@ -1,13 +1,14 @@
 """Q3C's edge rules: RA written from -180 to 180, infinities and NaN among the rows, what is an error."""
 
 import math
+import re
 from typing import Any
 
 import numpy as np
 import psycopg
 import pytest
 from sqlalchemy import Connection, text
-from test_q3c import JOIN, around, fill, is_q3c, pairs, true_pairs
+from test_q3c import JOIN, around, fill, is_q3c, pairs, plan, true_pairs
 
 from hscdb.sky import sphere
 
@@ -117,3 +118,14 @@ def test_a_join_with_motions_refuses(connection: Connection, wrong: str) -> None
     with pytest.raises(Exception, match=r"(?i)cosdec_flag|epoch") as caught, connection.begin_nested():
         value(connection, f"q3c_join_pm(10, 20, 1, 1, {wrong})")
     assert isinstance(caught.value.__cause__, psycopg.Error)
+
+
+def test_nothing_is_called_for_each_pair_that_could_be_computed_in_place(connection: Connection) -> None:
+    if is_q3c(connection):
+        pytest.skip("Q3C's are functions of C")
+    for name in ("a", "b"):
+        fill(connection, name, *around(3, 10.0, 20.0, 1.0, 60))
+    moved = "q3c_join_pm(a.ra, a.dec, a.ra, a.dec, 1, a.dec, b.ra, b.dec, b.dec, 20, 0.01)"
+    for condition in (f"q3c_join(a.ra, a.dec, b.ra, b.dec, {r})" for r in ("0.001", "0.005", "0.02")):
+        assert not re.search(r"(q3c|sky)_\w+\(", plan(connection, f"SELECT FROM a JOIN b ON {condition}"))
+    assert "sindist" not in plan(connection, f"SELECT FROM a JOIN b ON {moved}")

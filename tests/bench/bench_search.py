@@ -94,7 +94,7 @@ def in_blocks(
 
 
 def cone(dsn: str, given: argparse.Namespace) -> None:
-    """Cones of 1 arcmin in a big table of an all-sky kind, 20 columns."""
+    """Cones of 1 arcmin in a big table of an all-sky kind, 20 columns; half of it lies beyond RA 180."""
     ours = make_conninfo(dsn, dbname="cone")
     ready(dsn, "cone")
     columns = ", ".join(f"f{k} real" for k in range(17))
@@ -107,7 +107,7 @@ def cone(dsn: str, given: argparse.Namespace) -> None:
         # In order of zones, as a stage loads them: 60 x 60 deg.
         is_full = in_blocks(
             raw, "big", given, given.n_cone,
-            f"INSERT INTO big SELECT n, 60 * random(), -30 + 60.0::float8 * n / {given.n_cone}, {numbers}"
+            f"INSERT INTO big SELECT n, sky_ra(330 + 60 * random()), -30 + 60.0::float8 * n / {given.n_cone}, {numbers}"
             f" FROM generate_series({{first}}, {{last}}) AS n",
         )  # fmt: skip
         if not is_full:
@@ -118,8 +118,9 @@ def cone(dsn: str, given: argparse.Namespace) -> None:
         # would begin to do it by itself while the cones are measured.
         if raw.execute("SELECT relallvisible = 0 FROM pg_class WHERE relname = 'big'").fetchone() == (True,):
             raw.execute("VACUUM ANALYZE big")
+            raw.execute("CHECKPOINT")
     rng = np.random.default_rng(3)
-    words = [(float(a), float(d)) for a, d in rng.uniform((1, -29), (59, 29), (300, 2))]
+    words = [(float(a) % 360.0, float(d)) for a, d in rng.uniform((331, -29), (389, 29), (300, 2))]
     for what in ("first time", "warm"):
         percentiles(
             ours,

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -45,13 +44,11 @@ def repository(fresh_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return tmp_path
 
 
-def test_help_is_quick_and_imports_nothing_heavy() -> None:
-    begin = time.process_time()
+def test_help_imports_nothing_heavy() -> None:
     code = "import sys; from hscdb.cli import main; main(['--help']); print(sorted(m for m in sys.modules if m in "
     code += "('numpy', 'sqlalchemy', 'psycopg', 'astropy', 'numba', 'rich')))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.splitlines()[-1] == "[]"
-    assert time.process_time() - begin < 1
 
 
 @pytest.mark.parametrize("name", [command.name for command in commands.COMMANDS])

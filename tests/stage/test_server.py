@@ -6,7 +6,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -123,7 +122,7 @@ def test_a_server_that_has_lost_its_socket_is_started_anew(server: Server) -> No
 def test_a_zombie_is_dead(server: Server) -> None:
     """A killed child that nobody has waited for still has a number."""
     child = subprocess.Popen(["/bin/true"], cwd=server.data if os.geteuid() else "/")
-    time.sleep(0.2)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert process._is_zombie(child.pid)
     child.wait()
 

@@ -17,6 +17,7 @@ from hscdb.errors import ConfigError
 from hscdb.run import rerun, select, worker
 from hscdb.run.config import resolve
 from hscdb.run.execute import Command, Outcome
+from hscdb.run.product import TaskFiles
 from hscdb.run.repository import Repository, enter_camera
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -108,7 +109,7 @@ def test_every_unit_is_done_once_however_many_workers(repository: Repository, jo
 
 
 def test_workers_that_start_together_share_the_units(repository: Repository) -> None:
-    (repository.path / "orders" / "slow").write_text("0.05")
+    (repository.path / "orders" / "meet").touch()
     outcome = command(repository, jobs=2).execute()
     workers = rows(repository, "SELECT worker, count(*) FROM task WHERE stage = 'fake_second' GROUP BY worker")
     assert len(workers) == 2
@@ -269,20 +270,25 @@ def test_a_unit_that_kills_every_worker_ends_as_failed(repository: Repository) -
     assert stars(repository) == [row for row in WANTED if row[0] == 100 and row[1] != 3]
 
 
-def test_a_product_is_renamed_only_with_its_row(repository: Repository) -> None:
-    (repository.path / "orders" / "slow").write_text("0.4")
-    seen: list[int] = []
-    thread = threading.Thread(target=command(repository, ids=[["visit=100", "ccd=0"]]).execute)
-    thread.start()
-    while thread.is_alive():
-        if list(repository.path.glob("rerun/out/**/CORR-*")):
-            seen.append(
-                rows(repository, "SELECT count(*) FROM task WHERE stage = 'fake_second' AND status = 'running'")[0][0]
-            )
-            break
-        time.sleep(0.01)
-    thread.join()
-    assert seen == [0]
+def test_a_product_is_renamed_only_with_its_row(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, int, int]] = []
+
+    def look(what: str) -> None:
+        seen.append((what, len(list(repository.path.glob("rerun/out/**/CORR-*"))), n_done(repository)))
+
+    def marked(*words: Any, **more: Any) -> Any:
+        look("marked")
+        return mark_done(*words, **more)
+
+    def settled(files: TaskFiles) -> None:
+        look("committed")
+        settle(files)
+
+    mark_done, settle = worker.mark_done, TaskFiles.settle
+    monkeypatch.setattr(worker, "mark_done", marked)
+    monkeypatch.setattr(TaskFiles, "settle", settled)
+    command(repository, (fake.FIRST, fake.SECOND), ids=[["visit=100", "ccd=0"]]).execute()
+    assert seen == [("marked", 0, 0), ("committed", 0, 0), ("marked", 0, 0), ("committed", 1, 1)]
 
 
 def test_a_run_reads_its_parents_products(repository: Repository) -> None:
@@ -425,19 +431,26 @@ def wait_for(true: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
+def hold_last_visit(repository: Repository) -> Path:
+    """Let no worker finish visit 104, however long it takes us to look; the file whose removal ends that."""
+    path = repository.path / "orders" / "hold-104"
+    path.touch()
+    return path
+
+
 def n_done(repository: Repository) -> int:
     """Done tasks of the second stage."""
     return int(rows(repository, "SELECT count(*) FROM task WHERE stage = 'fake_second' AND status = 'done'")[0][0])
 
 
 def test_a_command_that_is_killed_is_finished_by_the_next(repository: Repository) -> None:
-    (repository.path / "orders" / "slow").write_text("0.1")
+    hold = hold_last_visit(repository)
     process = begin(repository)
     wait_for(lambda: n_done(repository) >= 3)
     process.kill()
     process.communicate()
     assert n_done(repository) < 12
-    (repository.path / "orders" / "slow").unlink()
+    hold.unlink()
     assert command(repository).execute().exit_status == 0
     assert stars(repository) == WANTED
 
@@ -445,7 +458,8 @@ def test_a_command_that_is_killed_is_finished_by_the_next(repository: Repository
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_ctrl_c_and_sigterm_leave_nothing_half_done(repository: Repository, jobs: int, number: signal.Signals) -> None:
-    (repository.path / "orders" / "slow").write_text("0.2")
+    (repository.path / "orders" / "slow").write_text("0.1")
+    hold_last_visit(repository)
     process = begin(repository, jobs)
     wait_for(lambda: n_done(repository) >= 2)
     process.send_signal(number)
@@ -511,17 +525,17 @@ def own_server(tmp_path: Path) -> Iterator[Repository]:
 def test_a_killed_server_is_an_error_and_the_next_command_goes_on(own_server: Repository) -> None:
     server = own_server.server
     assert server is not None
-    (own_server.path / "orders" / "slow").write_text("0.1")
+    hold = hold_last_visit(own_server)
     watched = Repository.open(own_server.path, server.dsn())
     watched.path = own_server.path
     process = begin(watched)
     wait_for(lambda: n_done(watched) >= 3)
     os.kill(int((server.data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+    hold.unlink()
     told, _ = process.communicate(timeout=60)
     assert process.returncode == 1, told
     assert "lost: " in told
     assert "lost: None" not in told, told
-    (own_server.path / "orders" / "slow").unlink()
     with Repository.open(own_server.path) as again:
         outcome: Outcome = command(again).execute()
     assert outcome.exit_status == 0

@@ -7,6 +7,8 @@ orders/stop-<ccd>  : `second` gets a Ctrl-C for this ccd while it waits for a st
 orders/leave       : `second` leaves its product to `third`, where that follows.
 orders/fail-third-<ccd>, kill-third-<ccd> : as above, of `third`.
 orders/slow        : each `second` takes as many seconds as the file says.
+orders/hold-<visit>: `second` waits for as long as this file is there.
+orders/meet        : `second` waits until two processes have come to it.
 """
 
 import os
@@ -49,6 +51,17 @@ def _residuals(work: Work, n_row: int) -> None:
     copy.write(work.connection, "psf_star", rows)
 
 
+def _meet(place: Path, patience_s: float = 60.0) -> None:
+    """If that file is there, wait for another process to come here too."""
+    if not place.exists():
+        return
+    place.with_name(f"met-{os.getpid()}").touch()
+    end = time.monotonic() + patience_s
+    while len(list(place.parent.glob("met-*"))) < 2:
+        assert time.monotonic() < end, "nobody came"
+        time.sleep(0.01)
+
+
 @dataclass(frozen=True)
 class Left:
     """What `second` leaves to `third`."""
@@ -88,6 +101,10 @@ def second(work: Work, config: Config) -> Funnel:
     slow = work.repository / "orders" / "slow"
     if slow.exists():
         time.sleep(float(slow.read_text()))
+    hold = slow.with_name(f"hold-{work.unit['visit']}")
+    while hold.exists():
+        time.sleep(0.01)
+    _meet(slow.with_name("meet"))
     stop = order(work, "stop")
     if stop.exists():
         stop.unlink()

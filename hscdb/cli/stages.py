@@ -107,9 +107,9 @@ def run(args: argparse.Namespace) -> int:
     from hscdb.pipeline import module
     from hscdb.run import fork
 
-    if args.jobs > 1 and args.dask is None and not args.show and not args.dry_run:
-        fork.start(map(module, names))
     try:
+        if args.jobs > 1 and args.dask is None and not args.show and not args.dry_run:
+            fork.start(map(module, names))
         with options.opened(args) as repository:
             return _perform(repository, names, args, selection, words)
     finally:

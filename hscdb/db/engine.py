@@ -80,6 +80,15 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def wait_for_disk(engine: Engine) -> None:
+    """Return when all that was committed before is on the disk, that of the impatient, too.
+
+    By a commit of its own, which waits only if it has written something: a message to nobody.
+    """
+    with transaction(engine) as connection:
+        driver(connection).execute("SELECT pg_logical_emit_message(true, 'hscdb', '')")
+
+
 def driver(connection: Connection) -> psycopg.Connection[Any]:
     """The psycopg connection under a SQLAlchemy one, in the same transaction."""
     raw = connection.connection.driver_connection

@@ -148,7 +148,7 @@ class Command:
         left, _ = tasks.open_units(engine, run_id, names, found)
         before = {stage.name: self._n_done(stage, found) for stage in group}
         filled = list(dict.fromkeys([*(table for stage in group for table in stage.writes), "product"]))
-        statistics = Statistics(engine, filled, run_id, len(left), self.jobs)
+        statistics = Statistics(engine, filled, run_id, self.jobs)
         if left:
             self._prepare(group, left)
             self._finish(group, found, known, outcome, statistics)
@@ -185,6 +185,7 @@ class Command:
                 return
             if free:
                 tried = free
+                statistics.begin(len(free))
                 if not self._work(self._plan(group, left, known), outcome, statistics):
                     return
                 continue

@@ -76,7 +76,8 @@ class World:
         self.counts = simulate(self.sky, setup)
         self.repository.mkdir()
         # Nothing here must outlive the power: the server need not wait for the disk.
-        self.server = Server(self.repository, {"shared_buffers": "64MB", "fsync": "off", "full_page_writes": "off"})
+        settings = {"shared_buffers": "64MB", "wal_buffers": "16MB", "fsync": "off", "full_page_writes": "off"}
+        self.server = Server(self.repository, settings)
 
     def __call__(self, *words: object, is_fork: bool = False, **more: Any) -> Told:
         """hscdb WORD REPOSITORY ...: the repository is put after the first word."""

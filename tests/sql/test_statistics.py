@@ -1,6 +1,9 @@
 """The planner's statistics after a command: of the run that was filled, fine where it searches, of the whole, too."""
 
+import uuid
+
 import pytest
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import Engine, text
 
 from hscdb.db import partition, tables
@@ -69,23 +72,45 @@ def test_a_table_that_is_not_there_is_told(engine: Engine) -> None:
         tables.analyze(engine, ["no_such_table"], 7)
 
 
+def _begun(engine: Engine, n_unit: int, jobs: int) -> Statistics:
+    """Of `source`, filled by run 7."""
+    found = Statistics(engine, ["source"], 7, jobs)
+    found.begin(n_unit)
+    return found
+
+
+def _add(engine: Engine) -> None:
+    """As many rows again."""
+    with engine.begin() as connection:
+        connection.execute(text(_ROWS.replace("100000 + i", "100000 + 50000 + i")), {"run_id": 7, "n": N})
+
+
 def test_a_worker_without_work_lets_them_be_refreshed_and_the_end_does_not_again(engine: Engine) -> None:
-    found = Statistics(engine, ["source"], 7, n_unit=10, jobs=2)
+    found = _begun(engine, 10, 2)
     found.idle()
     found.idle()
     found.thread.join()
     assert _known(engine)["source_r7"] == N
-    with engine.begin() as connection:
-        connection.execute(text(_ROWS.replace("100000 + i", "100000 + 50000 + i")), {"run_id": 7, "n": N})
+    _add(engine)
     found.end()
     assert _known(engine)["source_r7"] == N
+
+
+def test_what_is_taken_over_after_an_early_refresh_is_looked_at_too(engine: Engine) -> None:
+    found = _begun(engine, 10, 2)
+    found.idle()
+    found.begin(10)
+    assert found.thread is None
+    _add(engine)
+    found.end()
+    assert _known(engine)["source_r7"] == 2 * N
 
 
 @pytest.mark.parametrize(("n_unit", "jobs"), [(9, 2), (1000, 200)])
 def test_where_many_units_are_still_worked_on_they_are_refreshed_at_the_end(
     engine: Engine, n_unit: int, jobs: int
 ) -> None:
-    found = Statistics(engine, ["source"], 7, n_unit, jobs)
+    found = _begun(engine, n_unit, jobs)
     found.idle()
     assert found.thread is None
     found.end()
@@ -93,10 +118,39 @@ def test_where_many_units_are_still_worked_on_they_are_refreshed_at_the_end(
 
 
 def test_what_an_early_refresh_could_not_do_the_end_does(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Statistics(engine, ["source"], 7, n_unit=10, jobs=2)
+    found = _begun(engine, 10, 2)
     with monkeypatch.context() as patched:
         patched.setattr(found, "engine", connect("host=/nowhere", pool=False))
         found.idle()
         found.thread.join()
     found.end()
     assert _known(engine)["source_r7"] == N
+
+
+def test_the_end_waits_for_the_disk_also_where_statistics_are_not_ours_to_refresh(
+    engine: Engine, fresh_dsn: str
+) -> None:
+    """PostgreSQL passes over the tables of others, and a commit that has changed nothing waits for nothing."""
+    name = f"guest_{uuid.uuid4().hex[:8]}"
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE ROLE {name} LOGIN PASSWORD 'plain' IN ROLE hscdb_pipeline"))
+    patient = "-c synchronous_commit=on"  # which the tests' server is not
+    guest = connect(make_conninfo(fresh_dsn, user=name, password="plain", options=patient), pool=False)
+    hasty = connect(fresh_dsn, pool=False, is_patient=False)
+    ask = text("SELECT pg_current_wal_flush_lsn() >= CAST(:lsn AS pg_lsn)")
+    found = Statistics(guest, ["source"], 7, 1)
+    is_lagging = False
+    for _ in range(20):
+        _add(hasty)
+        with hasty.connect() as connection:
+            lsn = connection.execute(text("SELECT pg_current_wal_insert_lsn()")).scalar_one()
+            is_lagging |= not connection.execute(ask, {"lsn": lsn}).scalar_one()
+            found.end()
+            assert connection.execute(ask, {"lsn": lsn}).scalar_one()
+            connection.execute(text("DELETE FROM source WHERE source_id > 750000"))
+            connection.commit()
+    assert is_lagging  # else this has shown nothing
+    assert _known(engine)["source_r7"] == 0
+    guest.dispose()
+    with engine.begin() as connection:
+        connection.execute(text(f"DROP ROLE {name}"))

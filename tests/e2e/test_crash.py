@@ -1,0 +1,69 @@
+"""A server that dies with commits that workers did not wait for: what is lost is open again, what has ended is kept."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+from runner import is_alive, kill_server
+from test_kill import IS_FRAME, ONE_VISIT, is_whole, wait_for
+from toy import World, untidy
+
+_WRITERS = "SELECT pid FROM pg_stat_activity WHERE backend_type IN ('walwriter', 'background writer', 'checkpointer')"
+_N_CALIBRATED = """
+SELECT count(*)
+  FROM task
+  JOIN run USING (run_id)
+ WHERE name = %s AND stage = 'calibrate' AND status = 'done' AND n_attempt = %s
+"""
+_N_SOURCE = "SELECT count(*) FROM source JOIN run USING (run_id) WHERE name = %s"
+
+
+@pytest.fixture
+def forget(world: World) -> Iterator[Callable[[], None]]:
+    """From its call on the server has on the disk what somebody has waited for, and nothing that was committed since:
+    those of its processes that would write it down a moment later sleep. Until it is killed."""
+    asleep: list[int] = []
+
+    def call() -> None:
+        asleep[:] = [pid for (pid,) in world.rows(_WRITERS)]
+        assert len(asleep) == 3
+        for pid in asleep:
+            os.kill(pid, signal.SIGSTOP)
+
+    yield call
+    if any(is_alive(pid) for pid in asleep):
+        kill_server(world.repository)
+
+
+def test_what_a_dying_server_has_lost_is_open_again_and_its_files_are_overwritten(
+    world: World, forget: Callable[[], None]
+) -> None:
+    run, command = "lost", ["run", *ONE_VISIT, "--rerun", "lost", "-j", 2]
+    for n_attempt, is_redone in ((1, []), (2, ["--redo"])):
+        forget()
+        pid = world.begin(*command, *is_redone)
+        wait_for(lambda n_attempt=n_attempt: world.rows(_N_CALIBRATED, run, n_attempt) > [(0,)])
+        written = {path for path in world.files(run) if "/SRC-" in path}
+        kill_server(world.repository)
+        told = world.wait(pid)
+        assert told.status == 1, told
+        assert "run the same command again" in told.err
+        # a calibrated frame was there to be seen, and is no more: but its file is
+        assert set(world.tasks(run).values()) == {"todo"}
+        assert world.rows(_N_CALIBRATED, run, n_attempt) == [(0,)]
+        assert written
+        assert written <= world.files(run)
+        if not is_redone:
+            assert untidy(world, run) == world.files(run)
+            assert world.rows(_N_SOURCE, run) == [(0,)]
+        world.done(*command, is_fork=True)
+        assert untidy(world, run) == set()
+        is_whole(world, run, IS_FRAME)
+
+
+def test_a_command_that_has_ended_has_lost_nothing(world: World, forget: Callable[[], None]) -> None:
+    forget()
+    world.done("run", *ONE_VISIT, "--rerun", "ended", "-j", 2, is_fork=True)
+    kill_server(world.repository)
+    is_whole(world, "ended", IS_FRAME)

@@ -97,6 +97,10 @@ def test_an_owner_who_is_no_superuser_loses_nothing_but_an_operator(
     made = engine.connect(target, pool=False)
     assert migrate.migrate(made) == []
     made.dispose()
+    with psycopg.connect(target) as own:  # as restored before 0320: with the operator of 0290, but not its class
+        own.execute("CREATE OPERATOR =#= (LEFTARG = integer, RIGHTARG = integer, FUNCTION = int4eq, HASHES)")
+        own.execute((engine.folder("schema") / "0320_cell_hash_owner.sql").read_bytes())
+        assert own.execute("SELECT to_regoperator('=#=(integer,integer)')").fetchone() == (None,)
     with psycopg.connect(empty_dsn, autocommit=True) as admin:
         admin.execute(f"REASSIGN OWNED BY {owner} TO CURRENT_USER".encode())
         admin.execute(f"DROP OWNED BY {owner}".encode())

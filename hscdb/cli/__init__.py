@@ -17,10 +17,10 @@ atexit.register(gc.freeze)
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command line; the exit status: 0 all done, 1 something failed, 2 usage or settings, 3 schema."""
-    from hscdb.cli.commands import parse
-
     words = list(sys.argv[1:] if words is None else words)
     try:
+        from hscdb.cli.commands import parse  # takes long enough to be stopped in the middle of
+
         args = parse(words)
         if args is None:
             return 0

@@ -9,6 +9,7 @@ from typing import Any
 
 ZERO = datetime(1858, 11, 17, tzinfo=UTC)
 JD_ZERO = 2400000.5
+_DATES = -678575.0, 2973482.0  # MJD of 0001-01-01 and 9999-12-30: one day is left for leap seconds
 
 # TAI - UTC from these MJD (UTC) on [s]; IERS Bulletin C. No leap second has been announced after 2017.
 _LEAP = (
@@ -37,6 +38,14 @@ def to_utc(mjd_tai: float) -> float:
 def to_datetime(mjd: float) -> datetime:
     """The UTC date and time of an MJD (UTC), to the microsecond."""
     return ZERO + timedelta(days=mjd)
+
+
+def of_mjd(content: Any) -> float:
+    """An MJD as it is written. ValueError unless it has a date in the years 1 to 9999, as a NaN has not."""
+    mjd = float(content)
+    if not _DATES[0] <= mjd < _DATES[1]:
+        raise ValueError(f"MJD {mjd:g} has no date in the years 1 to 9999")
+    return mjd
 
 
 def of_date(text: str) -> float:
@@ -74,9 +83,9 @@ def of_rule(rule: Mapping[str, str], header: Mapping[str, Any]) -> float | None:
     if any(content is None or str(content).strip() == "" for content in contents.values()):
         return None
     if "mjd" in contents:
-        return float(contents["mjd"])
+        return of_mjd(contents["mjd"])
     if "jd" in contents:
-        return float(contents["jd"]) - JD_ZERO
+        return of_mjd(float(contents["jd"]) - JD_ZERO)
     if "iso" in contents:
         if not re.search(r"\d[T ]\d", str(contents["iso"])):
             return None  # a date alone does not tell when
@@ -86,6 +95,7 @@ def of_rule(rule: Mapping[str, str], header: Mapping[str, Any]) -> float | None:
 
 def span(section: Mapping[str, Any], header: Mapping[str, Any], exposure_s: float | None) -> tuple[float, float] | None:
     """Start and end of an exposure, MJD in the section's scale (utc unless it says tai); None without a start.
+    ValueError if one of them is no date.
 
     The end is the later of what the header says and start + exposure: clocks read at the end may be early. An end
     before the start by the clock is on the next day.
@@ -96,11 +106,11 @@ def span(section: Mapping[str, Any], header: Mapping[str, Any], exposure_s: floa
         if middle is None:
             return None
         half = (exposure_s or 0.0) / 2.0 / 86400.0
-        return middle - half, middle + half
+        return of_mjd(middle - half), of_mjd(middle + half)
     end = _first(section.get("end", ()), header)
     if end is not None and end < start - 0.5:
         end += 1.0
-    return start, max(start + (exposure_s or 0.0) / 86400.0, start if end is None else end)
+    return start, of_mjd(max(start + (exposure_s or 0.0) / 86400.0, start if end is None else end))
 
 
 def _first(rules: Any, header: Mapping[str, Any]) -> float | None:

@@ -7,6 +7,7 @@ hscdb/camera/README.md. No telescope is named here.
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -239,7 +240,8 @@ def _pointing(rule: Mapping[str, Any], header: Mapping[str, Any], span: tuple[fl
     zero = int(rule.get("zero_mjd", POINTING_ZERO_MJD))
     for keyword in rule.get("mjd", ()):
         if header.get(keyword) is not None:
-            return int(float(header[keyword])) - zero
+            with suppress(ValueError):
+                return int(times.of_mjd(header[keyword])) - zero
     if span is not None:
         return math.floor(span[0]) - zero
     try:

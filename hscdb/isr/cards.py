@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 from hscdb.camera.model import Camera, Ccd
@@ -16,7 +17,7 @@ _NOT_COPIED = (
 
 
 Cards = list[tuple[str, Any, str]]
-_MJD_0 = datetime(1858, 11, 17, tzinfo=UTC)
+_MJD_0 = datetime(1858, 11, 17)
 _ROUGH = 0.2  # part of FLUXMAG0 that the camera's figure may be off by, thin clouds and an old mirror included
 
 
@@ -62,9 +63,9 @@ def cards(
 def _visit_info(camera: Camera, header: Mapping[str, Any], facts: Any) -> Cards:
     """What else hscPipe tells of a visit: place and weather by the camera's rules, the middle of the exposure."""
     found: Cards = [("EXPINFO_V", 0, "the zero point is FLUXMAG0"), ("ROTTYPE", "SKY", "BORE-ROTANG is on the sky")]
-    if math.isfinite(facts["obs_mjd"]):
+    with suppress(ValueError, OverflowError):  # NaN, and what is no date of the years 1 to 9999
         middle = _MJD_0 + timedelta(days=float(facts["obs_mjd"]))
-        found.append(("DATE-AVG", middle.strftime("%Y-%m-%dT%H:%M:%S.%f"), "TAI, middle of the exposure"))
+        found.append(("DATE-AVG", middle.isoformat(timespec="microseconds"), "TAI, middle of the exposure"))
     site = camera.settings.get("site", {})
     for card, name, text in (
         ("OBS-LONG", "longitude_deg", "[deg] longitude of the telescope, east positive"),

@@ -173,7 +173,9 @@ def test_a_clean_frame_tells_what_hscpipes_visit_info_did() -> None:
     assert header["AIRPRESS"] == pytest.approx(62170.0)
     assert "HUMIDITY" not in header
     assert header["OBJECT"] == "SSP-Wide"
-    assert "DATE-AVG" not in header_of({"obs_mjd": float("nan")})
+    for mjd in (float("nan"), float("inf"), 1e12, -1e6):
+        assert "DATE-AVG" not in header_of({"obs_mjd": mjd})
+    assert header_of({"obs_mjd": -678000.0})["DATE-AVG"] == "0002-07-30T00:00:00.000000"
 
 
 def test_before_there_are_stars_the_zero_point_is_the_cameras() -> None:

@@ -103,6 +103,17 @@ def test_an_exposure_of_less_than_no_time_is_refused(hsc):
     assert refused.value.code == "bad_keyword"
 
 
+@pytest.mark.parametrize("change", [{"MJD-STR": "nan"}, {"MJD-STR": 1e12}, {"MJD-STR": "-inf"}, {"EXPTIME": 1e20}])
+def test_a_time_that_is_no_date_is_refused(hsc, change):
+    with pytest.raises(InputError, match=r"time of the exposure is not understood .*no date in the years") as refused:
+        translate(hsc, rawfile.HSC | change)
+    assert refused.value.code == "bad_keyword"
+
+
+def test_a_day_that_is_none_leaves_the_pointing_to_the_start(hsc):
+    assert translate(hsc, rawfile.HSC | {"MJD": "nan"}).pointing == translate(hsc, rawfile.HSC).pointing
+
+
 @pytest.mark.parametrize("mjd", [41317.5, 45000.0, 56598.26, 57203.0, 57204.0, 57754.0, 60000.0])
 def test_tai_agrees_with_astropy(mjd):
     assert times.to_tai(mjd) == pytest.approx(Time(mjd, format="mjd", scale="utc").tai.mjd, abs=1e-10)

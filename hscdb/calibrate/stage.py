@@ -12,6 +12,7 @@ from hscdb.calibrate import astrometry, bright, photometry, references, rows, se
 from hscdb.calibrate.reference import fitted
 from hscdb.calibrate.stage_config import Config
 from hscdb.calibrate.stage_frame import Frame
+from hscdb.camera.model import MAG_1S_GUESS
 from hscdb.db import copy
 from hscdb.db.queries import query
 from hscdb.errors import DataError
@@ -189,7 +190,7 @@ def _nominal(work: Work, frame: Frame) -> photometry.ZeroPoint:
     """The zero point the camera's description promises."""
     found = work.camera.filter_of(str(frame.facts["filter"]))
     exposure_s = float(frame.facts["exposure_s"])
-    mag = (found.mag_1s if found else 27.0) + 2.5 * np.log10(exposure_s if exposure_s > 0.0 else 1.0)
+    mag = (found.start_mag_1s if found else MAG_1S_GUESS) + 2.5 * np.log10(exposure_s if exposure_s > 0.0 else 1.0)
     return photometry.ZeroPoint(float(mag), np.nan, np.nan, np.zeros(0, np.bool_))
 
 

@@ -70,6 +70,9 @@ class Ccd:
         return self.kind == "science"
 
 
+MAG_1S_GUESS = 27.0
+
+
 @dataclass(frozen=True)
 class Filter:
     """A physical filter. `aliases` are other spellings found in headers; ref_band is used where no color term is."""
@@ -79,7 +82,12 @@ class Filter:
     lambda_nm: float | None
     ref_band: str | None = None
     aliases: tuple[str, ...] = ()
-    mag_1s: float = 27.0  # magnitude of a star giving one electron per second, a rough start for the zero point
+    mag_1s: float | None = None  # magnitude of a star giving one electron per second, to 0.2; None: not known
+
+    @property
+    def start_mag_1s(self) -> float:
+        """mag_1s, or a guess where it is not known: good enough to begin a fit with, and for nothing else."""
+        return MAG_1S_GUESS if self.mag_1s is None else self.mag_1s
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hscdb.camera.model import Camera
+from hscdb.camera.model import MAG_1S_GUESS, Camera
 from hscdb.errors import InputError
 from hscdb.image.flags import BIT
 from hscdb.ingest.columns import Floats, magnitude, pick, positive
@@ -89,7 +89,7 @@ def zero_flux(camera: Camera, spec: Mapping[str, Any], facts: Facts, header: Map
         if found is not None and np.isfinite(float(found)) and (kind == "zero_point" or float(found) > 0.0):
             return float(found) if kind == "flux_mag0" else float(10.0 ** (0.4 * float(found)))
     known = camera.filter_of(facts.filter or "")
-    mag_1s = 27.0 if known is None else known.mag_1s
+    mag_1s = MAG_1S_GUESS if known is None else known.start_mag_1s
     return float(10.0 ** (0.4 * mag_1s) * (facts.exposure_s or 1.0))
 
 

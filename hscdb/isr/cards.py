@@ -85,9 +85,9 @@ def _visit_info(camera: Camera, header: Mapping[str, Any], facts: Any) -> Cards:
 
 
 def _rough_zero_point(camera: Camera, facts: Any) -> Cards:
-    """FLUXMAG0 of the camera's figure for the filter, which calibrate replaces by that of the stars."""
+    """FLUXMAG0 of the camera's figure for the filter, if it has one; calibrate replaces it by that of the stars."""
     known = camera.filter_of(str(facts["filter"] or ""))
-    if known is None or not facts["exposure_s"] > 0.0:
+    if known is None or known.mag_1s is None or not facts["exposure_s"] > 0.0:
         return []
     counts = 10.0 ** (0.4 * known.mag_1s) * float(facts["exposure_s"])
     return [

@@ -84,7 +84,7 @@ def sky_e(setup: Setup, camera: Camera, exposure: Exposure) -> float:
     """Electrons of the night sky in a pixel at the field center."""
     chosen = find_filter(camera, exposure.filter)
     magnitude = SKY_MAG.get(chosen.ref_band or chosen.band, 21.3)
-    rate = 10.0 ** (-0.4 * (magnitude - chosen.mag_1s)) * camera.pixel_scale_arcsec**2
+    rate = 10.0 ** (-0.4 * (magnitude - chosen.start_mag_1s)) * camera.pixel_scale_arcsec**2
     return float(setup.sky_scale * rate * exposure.exposure_s)
 
 
@@ -129,7 +129,7 @@ def _add_objects(
     own = ccd_truth(setup, ccd)
     mag = truth.filter_mag(camera, chosen, objects) + epoch.variation(objects, exposure.mjd_tai)
     cloud = optics.cloud_mag(exposure, u, v)
-    flux = exposure.exposure_s * 10.0 ** (-0.4 * (mag + cloud - chosen.mag_1s)) * own.efficiency * own.sky_to_lamp
+    flux = exposure.exposure_s * 10.0 ** (-0.4 * (mag + cloud - chosen.start_mag_1s)) * own.efficiency * own.sky_to_lamp
     flux *= optics.vignetting(u, v) * optics.is_lit(u, v)
     fwhm = max(exposure.fwhm_arcsec / camera.pixel_scale_arcsec, _MIN_FWHM_PIX)
     shapes = psf.shapes(fwhm, exposure.psf, u / optics.radius_pix, v / optics.radius_pix, ccd.yaw_deg)

@@ -6,8 +6,10 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from hscdb.db.engine import driver
+from hscdb.db.lost import ServerLostError
 from hscdb.errors import SchemaError
 
 _COLUMNS = """
@@ -69,6 +71,15 @@ def analyze(engine: Engine, tables: Iterable[str], run_id: int | None = None) ->
             for leaf in leaves:
                 _analyze(raw, leaf)
             _analyze(raw, table, "ONLY" if leaves and raw.info.server_version >= _FIRST_WITH_ONLY else "")
+
+
+def try_analyze(engine: Engine, tables: Iterable[str], run_id: int | None = None) -> bool:
+    """The same where nobody can be told of an error: whether there was none, of the server or of a statement."""
+    try:
+        analyze(engine, tables, run_id)
+    except (psycopg.Error, SQLAlchemyError, ServerLostError):
+        return False
+    return True
 
 
 def _analyze(raw: psycopg.Connection[Any], table: str, only: str = "") -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from threading import Thread
 from typing import Any
 
-from hscdb.db import lost, tables
+from hscdb.db import tables
 from hscdb.db.engine import wait_for_disk
-from hscdb.errors import DiskError
 
 _SHARE = 0.1  # of all units that may be missing: such statistics lead to the same plans
 
@@ -36,7 +34,7 @@ class Statistics:
     def idle(self) -> None:
         """A worker has nothing more to do, and others are still at work."""
         if self.is_early and self.thread is None:
-            self.thread = Thread(target=self._early, daemon=True)
+            self.thread = Thread(target=self._early, daemon=True)  # Ctrl-C need not wait for it
             self.thread.start()
 
     def end(self) -> None:
@@ -47,6 +45,4 @@ class Statistics:
         wait_for_disk(self.engine)
 
     def _early(self) -> None:
-        with suppress(lost.ServerLostError, DiskError), lost.named():  # `end` meets it again, and tells
-            tables.analyze(self.engine, self.filled, self.run_id)
-            self.is_fresh = True
+        self.is_fresh = tables.try_analyze(self.engine, self.filled, self.run_id)  # `end` meets trouble again, and tells

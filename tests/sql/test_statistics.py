@@ -117,12 +117,19 @@ def test_where_many_units_are_still_worked_on_they_are_refreshed_at_the_end(
     assert _known(engine)["source_r7"] == N
 
 
-def test_what_an_early_refresh_could_not_do_the_end_does(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("trouble", ["no server", "a lock that is not had in time"])
+def test_what_an_early_refresh_could_not_do_the_end_does(
+    engine: Engine, fresh_dsn: str, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
     found = _begun(engine, 10, 2)
-    with monkeypatch.context() as patched:
-        patched.setattr(found, "engine", connect("host=/nowhere", pool=False))
+    hasty = make_conninfo(fresh_dsn, options="-c lock_timeout=1ms")
+    dsn = "host=/nowhere" if trouble == "no server" else hasty
+    with monkeypatch.context() as patched, engine.begin() as other:
+        other.execute(text("LOCK TABLE source_r7_v960 IN SHARE UPDATE EXCLUSIVE MODE"))
+        patched.setattr(found, "engine", connect(dsn, pool=False))
         found.idle()
         found.thread.join()
+        assert not found.is_fresh
     found.end()
     assert _known(engine)["source_r7"] == N
 

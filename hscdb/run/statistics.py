@@ -45,4 +45,5 @@ class Statistics:
         wait_for_disk(self.engine)
 
     def _early(self) -> None:
-        self.is_fresh = tables.try_analyze(self.engine, self.filled, self.run_id)  # `end` meets trouble again, and tells
+        # what is in the way may be again at the end, which tells
+        self.is_fresh = tables.try_analyze(self.engine, self.filled, self.run_id)

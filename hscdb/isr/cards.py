@@ -80,7 +80,9 @@ def _visit_info(camera: Camera, header: Mapping[str, Any], facts: Any) -> Cards:
         except (KeyError, TypeError, ValueError):
             continue  # no number in this header
         if math.isfinite(content):
-            found.append((card, content % rule["turn"] if "turn" in rule else content, rule.get("text", "")))
+            turn = rule.get("turn", math.inf)
+            content = round(content % turn if "turn" in rule else content, 9)  # 46.7, and not 46.69999999999999
+            found.append((card, 0.0 if content == turn else content, rule.get("text", "")))
     return found
 
 

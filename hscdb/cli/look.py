@@ -125,7 +125,9 @@ def query(args: argparse.Namespace) -> int:
                     raise
                 raise InputError(f"{path}: cannot be written ({error.strerror}).", code="no_file") from None
         if found.is_cut:
-            _tell_cut(path, form, n_row)
+            print(
+                f"hscdb query: INCOMPLETE: --limit has cut the result at {n_row} rows; there are more.", file=sys.stderr
+            )
     return 0
 
 
@@ -140,7 +142,7 @@ def _write(found: Any, form: str, path: Path | None) -> int:
         if len(set(names)) < len(names):
             raise ConfigError(f"{path}: two columns have the same name. Give names with AS.", code="bad_output")
         fields = [export.Field(**vars(column)) for column in found.columns]
-        return export.write(Path(str(path)), form, fields, found.rows)
+        return export.write(Path(str(path)), form, fields, found.rows, lambda: bool(found.is_cut))
     rows = _Counted(found.rows)
     if path is not None:
         with path.open("w", newline="", encoding="utf-8") as file:
@@ -163,14 +165,6 @@ class _Counted:
         for row in self.rows:
             self.n_row += 1
             yield row
-
-
-def _tell_cut(path: Path | None, form: str, n_row: int) -> None:
-    if path is not None and form in ("fits", "votable"):
-        from hscdb.fits.export import mark_cut
-
-        mark_cut(path, form, n_row)
-    print(f"hscdb query: INCOMPLETE: --limit has cut the result at {n_row} rows; there are more.", file=sys.stderr)
 
 
 def _statement(args: argparse.Namespace) -> str:

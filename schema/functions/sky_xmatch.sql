@@ -280,4 +280,4 @@ BEGIN
 END
     $$;
 COMMENT ON FUNCTION xmatch(regclass, regclass, double precision, text, name, name, name, name, name, name)
-    IS 'Pairs of the rows of two tables or views nearer than a radius: all, best (the nearest of each left row) or mutual';
+    IS 'Pairs of the rows of two tables or views nearer than radius_arcsec [arcsec]: mode all, best (the nearest of each left row) or mutual; places [deg], sep_arcsec [arcsec]';

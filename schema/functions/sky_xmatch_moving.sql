@@ -167,4 +167,4 @@ END
     $$;
 COMMENT ON FUNCTION xmatch_moving(regclass, regclass, double precision, text, name, name, name, name, name, name, name,
                                   name, name, name)
-    IS 'xmatch with each left row moved by its proper motion to the epoch (MJD) of the right row';
+    IS 'xmatch with each left row moved by its proper motion [mas/yr], that in RA times cos(dec), to the epoch [d, MJD] of the right row; radius_arcsec, sep_arcsec [arcsec]';

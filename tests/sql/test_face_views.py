@@ -356,28 +356,91 @@ def test_searches_by_sdss_names_are_those_of_brute_force(world: Any) -> None:
         for one in stars[::40]:
             away = 60.0 * sphere.separation(one.ra, one.dec, stars.ra, stars.dec)
             words = {"a": float(one.ra), "d": float(one.dec)}
-            found = connection.execute(text("SELECT star_id, distance FROM fGetNearbyObjEq(:a, :d, 0.7)"), words).all()
-            assert [row.star_id for row in found] == stars.star_id[np.argsort(away)][: (away <= 0.7).sum()].tolist()
-            np.testing.assert_allclose([row.distance for row in found], np.sort(away[away <= 0.7]), atol=1e-9)
-            assert connection.execute(text("SELECT fGetNearestObjIdEq(:a, :d, 0.1)"), words).scalar() == one.star_id
-            assert connection.execute(text("SELECT count(*) FROM fGetNearbyObjEq(:a, :d, -1)"), words).scalar() == 0
-            box = {"r1": words["a"] - 0.01, "r2": words["a"] + 0.01, "d1": words["d"] - 0.01, "d2": words["d"] + 0.01}
-            found = connection.execute(text("SELECT star_id FROM fGetObjFromRectEq(:r1, :d1, :r2, :d2)"), box).all()
-            inside = (np.abs(stars.ra - one.ra) <= 0.01) & (np.abs(stars.dec - one.dec) <= 0.01)
-            assert sorted(row[0] for row in found) == sorted(stars.star_id[inside].tolist())
-            # by the vector, of any length
             a, d = np.radians([words["a"], words["d"]])
             vector = {"x": 3 * np.cos(d) * np.cos(a), "y": 3 * np.cos(d) * np.sin(a), "z": 3 * np.sin(d)}
-            vector = {name: float(length) for name, length in vector.items()}
-            searched = "SELECT star_id, distance FROM fGetNearbyObjXYZ(:x, :y, :z, 0.7)"
-            beside = connection.execute(text(searched), vector).all()
-            assert [row.star_id for row in beside] == stars.star_id[np.argsort(away)][: (away <= 0.7).sum()].tolist()
-            np.testing.assert_allclose([row.distance for row in beside], np.sort(away[away <= 0.7]), atol=1e-9)
-            nearest = "SELECT star_id FROM fGetNearestObjXYZ(:x, :y, :z, 0.1)"
-            assert connection.execute(text(nearest), vector).scalar() == one.star_id
+            words |= {name: float(length) for name, length in vector.items()}  # of any length
+            for search in (
+                "ObjEq(:a, :d, 0.7)",
+                "ObjAllEq(:a, :d, 0.7)",
+                "ObjXYZ(:x, :y, :z, 0.7)",
+                "ObjAllXYZ(:x, :y, :z, 0.7)",
+            ):
+                found = connection.execute(text(f"SELECT * FROM fGetNearby{search}"), words).all()
+                assert [row.objid for row in found] == stars.star_id[np.argsort(away)][: (away < 0.7).sum()].tolist()
+                np.testing.assert_allclose([row.distance for row in found], np.sort(away[away < 0.7]), atol=1e-9)
+                np.testing.assert_allclose(
+                    [(r.cx, r.cy, r.cz) for r in found], [sphere.unit_vector(r.ra, r.dec) for r in found]
+                )
+                if "All" not in search:
+                    nearest = connection.execute(text(f"SELECT * FROM fGetNearest{search}"), words).all()
+                    assert nearest == found[:1]
+            for call, wanted in (
+                ("IdEq(:a, :d, 0.1)", one.star_id), ("IdAllEq(:a, :d, 0.1)", one.star_id),
+                ("IdEqType(:a, :d, 0.1, 6)", one.star_id), ("IdEqType(:a, :d, 0.1, 3)", None),
+                ("IdEqMode(:a, :d, 0.1, 1)", one.star_id), ("IdEqMode(:a, :d, 0.1, 2)", None),
+            ):  # fmt: skip
+                assert connection.execute(text(f"SELECT fGetNearestObj{call}"), words).scalar() == wanted
+            for nothing in ("-1", "0", "'NaN'"):
+                count = f"SELECT count(*) FROM fGetNearbyObjAllEq(:a, :d, {nothing})"
+                assert connection.execute(text(count), words).scalar() == 0
             angle = text("SELECT fDistanceArcMinXYZ(:x, :y, :z, 0, 0, 1)")
-            assert connection.execute(angle, vector).scalar() == pytest.approx(60.0 * (90.0 - words["d"]), rel=1e-13)
-            one_frame = connection.execute(text("SELECT * FROM fGetNearestFrameEq(:a, :d)"), words).all()
-            frames = connection.execute(text("SELECT * FROM fGetNearbyFrameEq(:a, :d, 60)"), words).all()
-            assert one_frame == frames[:1]
-            assert len(one_frame) == 1
+            assert connection.execute(angle, words).scalar() == pytest.approx(60.0 * (90.0 - words["d"]), rel=1e-13)
+
+
+def test_a_box_by_sdss_names_is_open_and_goes_eastward(world: Any) -> None:
+    _, opened = world
+    stars = rows(opened, "SELECT star_id, ra, dec FROM star ORDER BY star_id")
+    one, other = stars[3], stars[40]
+    (r1, r2), (d1, d2) = sorted((one.ra, other.ra)), sorted((one.dec, other.dec))
+    inside = set(stars.star_id[(stars.ra > r1) & (stars.ra < r2) & (stars.dec > d1) & (stars.dec < d2)])
+    beside = set(stars.star_id[((stars.ra > r2) | (stars.ra < r1)) & (stars.dec > d1) & (stars.dec < d2)])
+    assert inside
+    assert beside
+    with opened.engine.connect() as connection:
+        for ra1, ra2, dec1, dec2, wanted in (
+            (r1, r2, d1, d2, inside),
+            (r2, r1, d1, d2, beside),
+            (r1, r2, d2, d1, set()),
+        ):
+            words = {"r1": float(ra1), "r2": float(ra2), "d1": float(dec1), "d2": float(dec2)}
+            for call in ("fGetObjFromRect(:r1, :r2, :d1, :d2)", "fGetObjFromRectEq(:r1, :d1, :r2, :d2)"):
+                assert {row.objid for row in connection.execute(text(f"SELECT * FROM {call}"), words)} == wanted
+
+
+def test_objects_of_older_matches_have_mode_two(world: Any) -> None:
+    _, opened = world
+    with opened.engine.connect() as connection:
+        one = connection.execute(text("SELECT * FROM star ORDER BY star_id LIMIT 1")).one()
+        words = {"a": float(one.ra), "d": float(one.dec), "t": one.task_id}
+        connection.execute(
+            text(
+                "INSERT INTO task (run_id, stage, data_id, tract, filter, status, finished_at)"
+                " SELECT run_id, stage, 'again', tract, filter, status, finished_at FROM task WHERE task_id = :t"
+            ),
+            words,
+        )
+        ids = connection.execute(
+            text("SELECT fGetNearestObjIdEq(:a, :d, 0.1), fGetNearestObjIdAllEq(:a, :d, 0.1)"), words
+        ).one()
+        assert tuple(ids) == (None, one.star_id)
+        assert connection.execute(text("SELECT mode FROM fGetNearestObjAllEq(:a, :d, 0.1)"), words).scalar() == 2
+        connection.rollback()
+
+
+def test_the_nearest_frame_by_sdss_names_is_that_of_any_zoom(world: Any) -> None:
+    _, opened = world
+    centers = rows(opened, "SELECT visit, ccd, ra, dec FROM wcs_solution WHERE stage = 'mosaic' ORDER BY visit, ccd")
+    with opened.engine.connect() as connection:
+        for one in centers[::3]:
+            words = {"a": float(one.ra) + 0.01, "d": float(one.dec)}
+            away = 60.0 * sphere.separation(words["a"], words["d"], centers.ra, centers.dec)
+            frames = connection.execute(text("SELECT * FROM fGetNearbyFrameEq(:a, :d, 60, 10)"), words).all()
+            wanted = [int(200 * centers.visit[i] + centers.ccd[i]) for i in np.argsort(away) if away[i] < 60.0]
+            assert [row.fieldid for row in frames] == wanted
+            np.testing.assert_allclose([row.distance for row in frames], np.sort(away[away < 60.0]), atol=1e-9)
+            for zoom in ("", ", 0", ", 30"):
+                found = connection.execute(text(f"SELECT * FROM fGetNearestFrameEq(:a, :d{zoom})"), words).one()
+                assert found.fieldid == wanted[0]
+                assert (
+                    connection.execute(text(f"SELECT fGetNearestFrameidEq(:a, :d{zoom})"), words).scalar() == wanted[0]
+                )

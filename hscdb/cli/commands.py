@@ -50,7 +50,12 @@ COMMANDS = tuple(
         ("help", "settings", "our command for an hscPipe command, or the help of a command", "look"),
         ("connect", "server", "how to connect psql, Java and TOPCAT; switch TCP on", "database"),
         ("psql", "server", "PostgreSQL's shell on the database", "database"),
-        ("db", "server", "start, stop, migrate, status, describe, size, check, archive, reader, watch", "database"),
+        (
+            "db",
+            "server",
+            "start, stop, migrate, status, describe, functions, size, check, archive, reader, watch",
+            "database",
+        ),
         ("rerun", "keep", "list, show, compare or delete runs", "keep"),
         ("gc", "keep", "remove litter: temporary files and files without a row", "keep"),
         ("truth", "sky", "a run on simulated frames against their truth", "look"),

@@ -30,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
         return status
     parser.description = (
         "One SELECT, which can change nothing; Ctrl-C cancels it on the server. FITS, ECSV, VOTable and Parquet carry "
-        "units, UCDs and meanings. Tables and columns: hscdb db describe; functions: SELECT * FROM help()."
+        "units, UCDs and meanings. Tables and columns: hscdb db describe; functions: hscdb db functions."
     )
     parser.epilog = (
         'examples:\n  hscdb query ~/HSC "SELECT visit, filter, field, count(*) FROM frame_info GROUP BY 1, 2, 3"\n'

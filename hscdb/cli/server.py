@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
-from hscdb.cli import options, upkeep
+from hscdb.cli import functions, options, upkeep
 from hscdb.errors import ConfigError, InputError
 
 # PostgreSQL's JDBC driver where distributions put it (Debian: libpostgresql-jdbc-java)
@@ -23,19 +23,26 @@ def arguments(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.
         parser.description = "The database server and its schema."
         parser.epilog = (
             "examples:\n  hscdb db status ~/HSC\n  hscdb db stop ~/HSC\n  hscdb db migrate ~/HSC\n"
-            "  hscdb db describe ~/HSC source\n  hscdb db size ~/HSC\n  hscdb db check ~/HSC --checksums\n"
+            "  hscdb db describe ~/HSC source\n  hscdb db functions ~/HSC '%search%'\n"
+            "  hscdb db size ~/HSC\n  hscdb db check ~/HSC --checksums\n"
             "  hscdb db reader ~/HSC alice --upload     a login that may look (and make temporary tables)\n"
             "  hscdb db archive ~/HSC first               put the rows of a run aside, --restore brings them back\n"
             "  hscdb db watch ~/HSC --seconds 600       end what readers let run longer"
         )
-        add("action", choices=("start", "stop", "status", "migrate", "describe", *upkeep.ACTIONS), help="what to do")
+        add(
+            "action",
+            choices=("start", "stop", "status", "migrate", "describe", "functions", *upkeep.ACTIONS),
+            help="what to do",
+        )
         options.repository(parser)
         add(
             "table",
             nargs="?",
             metavar="NAME",
-            help="describe: a table or view [all]; archive: the run; reader: the login",
+            help="describe: a table or view [all]; functions: a pattern of their names [all]; archive: the run; "
+            "reader: the login",
         )
+        add("--markdown", action="store_true", help="functions: as the page schema/FUNCTIONS.md")
         add("--checksums", action="store_true", help="check: read every file and compare its checksum")
         add("--restore", action="store_true", help="archive: bring the run's rows back")
         add("--upload", action="store_true", help="reader: may make temporary tables, e.g. a list to match")
@@ -103,7 +110,7 @@ def psql(args: argparse.Namespace) -> int:
 
 
 def db(args: argparse.Namespace) -> int:
-    """Start, stop, migrate, status, describe, size, check, reader, watch."""
+    """Start, stop, migrate, status, describe, functions, size, check, archive, reader, watch."""
     options.start_log(args)
     with options.opened(args) as repository:
         if args.action in ("start", "stop"):
@@ -122,6 +129,8 @@ def db(args: argparse.Namespace) -> int:
             return _status(repository)
         elif args.action in upkeep.ACTIONS:
             return upkeep.run(args, repository)
+        elif args.action == "functions":
+            functions.show(repository, args.table, is_page=args.markdown)
         else:
             _describe(repository, args.table)
     return 0

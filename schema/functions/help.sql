@@ -72,7 +72,7 @@ VALUES
     ('ccd_search', 'SELECT * FROM ccd_search(320.75, 0.5)', '%'),
     ('visit_search', 'SELECT * FROM visit_search(320.75, 0.5)', '%'),
     ('patch_search', 'SELECT * FROM patch_search(320.75, 0.5)', '%'),
-    ('lightcurve', 'SELECT * FROM lightcurve(320.75, 0.5, 30.0)', 'double precision%'),
+    ('lightcurve', 'SELECT * FROM lightcurve(320.75, 0.5, 60.0)', 'double precision%'),
     ('lightcurve', 'SELECT l.* FROM star AS s CROSS JOIN LATERAL lightcurve(s.task_id, s.star_id) AS l', 'bigint%'),
     ('frame_to_sky', 'SELECT w.visit, w.ccd, (frame_to_sky(w, 1024, 2048)).* FROM wcs_solution AS w', '%'),
     ('frame_place_err', 'SELECT w.visit, w.ccd, frame_place_err(w, 1024, 2048) FROM wcs_solution AS w', '%'),
@@ -113,7 +113,7 @@ CREATE OR REPLACE FUNCTION help(pattern text DEFAULT '%')
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
     AS $$
 SELECT CAST(p.proname AS text), pg_get_function_arguments(p.oid), COALESCE(pg_get_function_result(p.oid), 'aggregate'),
-       CASE WHEN p.proname NOT LIKE 'q3c\_%' OR p.proname = 'q3c_version' THEN obj_description(p.oid, 'pg_proc')
+       CASE WHEN p.proname NOT LIKE 'q3c\_%' OR p.proname IN ('q3c_version', 'q3c_pixarea') THEN obj_description(p.oid, 'pg_proc')
             ELSE COALESCE(obj_description(p.oid, 'pg_proc'), 'Q3C''s own')  -- which has no comments
                  || '; angles [deg]'
                  || CASE WHEN p.proname LIKE '%\_pm'

@@ -104,7 +104,7 @@ CREATE OR REPLACE FUNCTION fGetNearestObjIdEqType(p_ra double precision, p_dec d
     SET search_path FROM CURRENT
     AS $$ SELECT n.objid FROM fGetNearbyObjEq($1, $2, $3) AS n WHERE n.type = $4 ORDER BY n.distance, n.task_id DESC, n.objid LIMIT 1 $$;
 COMMENT ON FUNCTION fGetNearestObjIdEqType(double precision, double precision, double precision, integer)
-    IS 'fGetNearestObjIdEq of objects of a type: all here are stars, 6';
+    IS 'star_id of the star nearest to p_ra, p_dec [deg] within radius_arcmin [arcmin], if its type is asked for: all are stars, 6';
 
 CREATE OR REPLACE FUNCTION fGetNearestObjIdEqMode(p_ra double precision, p_dec double precision, radius_arcmin double precision, mode integer)
     RETURNS bigint
@@ -112,7 +112,7 @@ CREATE OR REPLACE FUNCTION fGetNearestObjIdEqMode(p_ra double precision, p_dec d
     SET search_path FROM CURRENT
     AS $$ SELECT n.objid FROM fGetNearbyObjAllEq($1, $2, $3) AS n WHERE n.mode = $4 ORDER BY n.distance, n.task_id DESC, n.objid LIMIT 1 $$;
 COMMENT ON FUNCTION fGetNearestObjIdEqMode(double precision, double precision, double precision, integer)
-    IS 'fGetNearestObjIdEq of mode 1, the newest match, or 2, older ones';
+    IS 'star_id of the star nearest to p_ra, p_dec [deg] within radius_arcmin [arcmin], of mode 1, the newest match, or 2, older ones';
 
 CREATE OR REPLACE FUNCTION fGetNearbyObjXYZ(nx double precision, ny double precision, nz double precision, radius_arcmin double precision)
     RETURNS TABLE (objid bigint, task_id bigint, run_id bigint, tract integer, filter text, type integer,

@@ -131,9 +131,9 @@ COMMENT ON FUNCTION healpix_ring(integer, double precision, double precision)
 CREATE OR REPLACE FUNCTION ivo_healpix_index(pixel_order integer, ra double precision, "dec" double precision) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT healpix_nest($1, $2, $3) $$;
-COMMENT ON FUNCTION ivo_healpix_index(integer, double precision, double precision) IS 'healpix_nest by the name of the virtual observatory';
+COMMENT ON FUNCTION ivo_healpix_index(integer, double precision, double precision) IS 'Number of the HEALPix pixel, nested, of an order that holds a direction [deg] (the name of the virtual observatory)';
 
 CREATE OR REPLACE FUNCTION ivo_healpix_center(pixel bigint, pixel_order integer) RETURNS skycoord
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT healpix_center($2, $1) $$;
-COMMENT ON FUNCTION ivo_healpix_center(bigint, integer) IS 'healpix_center by the name of the virtual observatory';
+COMMENT ON FUNCTION ivo_healpix_center(bigint, integer) IS 'Center [deg] of a HEALPix pixel, nested, of an order (the name of the virtual observatory)';

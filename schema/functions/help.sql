@@ -112,7 +112,13 @@ CREATE OR REPLACE FUNCTION help(pattern text DEFAULT '%')
     RETURNS TABLE (name text, arguments text, result text, meaning text, example text)
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
     AS $$
-SELECT CAST(p.proname AS text), pg_get_function_arguments(p.oid), COALESCE(pg_get_function_result(p.oid), 'aggregate'),
+SELECT CAST(p.proname AS text), pg_get_function_arguments(p.oid),
+       COALESCE(pg_get_function_result(p.oid), 'aggregate')
+       || COALESCE((SELECT '(' || string_agg(quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.atttypmod), ', ' ORDER BY a.attnum) || ')'
+                      FROM pg_type AS t
+                      JOIN pg_class AS c ON c.oid = t.typrelid AND c.relkind = 'c'
+                      JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                     WHERE t.oid = p.prorettype), ''),
        CASE WHEN p.proname NOT LIKE 'q3c\_%' OR p.proname IN ('q3c_version', 'q3c_pixarea') THEN obj_description(p.oid, 'pg_proc')
             ELSE COALESCE(obj_description(p.oid, 'pg_proc'), 'Q3C''s own')  -- which has no comments
                  || '; angles [deg]'

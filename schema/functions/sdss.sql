@@ -1,6 +1,6 @@
 -- SDSS's names, with its arguments and semantics (its spNearby functions): radii and distances in arcmin, circles and boxes
 -- open, nearest first. Objects are stars: objid is star.star_id (unique in a match task, task_id), type 6, and mode 1
--- (primary) in the newest match of their tract and filter, 2 in older ones. cx, cy, cz is the unit vector.
+-- (primary) in the newest match of their tract and filter, 2 in older ones.
 CREATE OR REPLACE FUNCTION fDistanceArcMinEq(
     ra1 double precision, dec1 double precision, ra2 double precision, dec2 double precision
 ) RETURNS double precision
@@ -24,9 +24,7 @@ COMMENT ON FUNCTION fDistanceArcMinXYZ(double precision, double precision, doubl
     IS 'Angle [arcmin] between two vectors';
 
 CREATE OR REPLACE FUNCTION fGetNearbyObjAllEq(p_ra double precision, p_dec double precision, radius_arcmin double precision)
-    RETURNS TABLE (objid bigint, task_id bigint, run_id bigint, tract integer, filter text, type integer, mode integer,
-                   ra double precision, "dec" double precision, mag double precision,
-                   cx double precision, cy double precision, cz double precision, distance double precision)
+    RETURNS SETOF sdss_object
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
     SET search_path FROM CURRENT
     AS $$
@@ -44,24 +42,17 @@ COMMENT ON FUNCTION fGetNearbyObjAllEq(double precision, double precision, doubl
     IS 'Stars of all matches within radius_arcmin [arcmin] of p_ra, p_dec [deg], nearest first; mode 1 in the newest match, else 2; distance [arcmin]';
 
 CREATE OR REPLACE FUNCTION fGetNearbyObjEq(p_ra double precision, p_dec double precision, radius_arcmin double precision)
-    RETURNS TABLE (objid bigint, task_id bigint, run_id bigint, tract integer, filter text, type integer,
-                   ra double precision, "dec" double precision, mag double precision,
-                   cx double precision, cy double precision, cz double precision, distance double precision)
+    RETURNS SETOF sdss_object
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
     SET search_path FROM CURRENT
     AS $$
-SELECT n.objid, n.task_id, n.run_id, n.tract, n.filter, n.type, n.ra, n."dec", n.mag, n.cx, n.cy, n.cz, n.distance
-  FROM fGetNearbyObjAllEq($1, $2, $3) AS n
- WHERE n.mode = 1
- ORDER BY n.distance, n.task_id DESC, n.objid
+SELECT * FROM fGetNearbyObjAllEq($1, $2, $3) AS n WHERE n.mode = 1 ORDER BY n.distance, n.task_id DESC, n.objid
     $$;
 COMMENT ON FUNCTION fGetNearbyObjEq(double precision, double precision, double precision)
     IS 'Stars within radius_arcmin [arcmin] of p_ra, p_dec [deg], nearest first; distance [arcmin]';
 
 CREATE OR REPLACE FUNCTION fGetNearestObjAllEq(p_ra double precision, p_dec double precision, radius_arcmin double precision)
-    RETURNS TABLE (objid bigint, task_id bigint, run_id bigint, tract integer, filter text, type integer, mode integer,
-                   ra double precision, "dec" double precision, mag double precision,
-                   cx double precision, cy double precision, cz double precision, distance double precision)
+    RETURNS SETOF sdss_object
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
     SET search_path FROM CURRENT
     AS $$
@@ -71,9 +62,7 @@ COMMENT ON FUNCTION fGetNearestObjAllEq(double precision, double precision, doub
     IS 'The star nearest to p_ra, p_dec [deg] within radius_arcmin [arcmin], of all matches';
 
 CREATE OR REPLACE FUNCTION fGetNearestObjEq(p_ra double precision, p_dec double precision, radius_arcmin double precision)
-    RETURNS TABLE (objid bigint, task_id bigint, run_id bigint, tract integer, filter text, type integer,
-                   ra double precision, "dec" double precision, mag double precision,
-                   cx double precision, cy double precision, cz double precision, distance double precision)
+    RETURNS SETOF sdss_object
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
     SET search_path FROM CURRENT
     AS $$
@@ -115,9 +104,7 @@ COMMENT ON FUNCTION fGetNearestObjIdEqMode(double precision, double precision, d
     IS 'star_id of the star nearest to p_ra, p_dec [deg] within radius_arcmin [arcmin], of mode 1, the newest match, or 2, older ones';
 
 CREATE OR REPLACE FUNCTION fGetNearbyObjXYZ(nx double precision, ny double precision, nz double precision, radius_arcmin double precision)
-    RETURNS TABLE (objid bigint, task_id bigint, run_id bigint, tract integer, filter text, type integer,
-                   ra double precision, "dec" double precision, mag double precision,
-                   cx double precision, cy double precision, cz double precision, distance double precision)
+    RETURNS SETOF sdss_object
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
     SET search_path FROM CURRENT
     AS $$
@@ -127,9 +114,7 @@ COMMENT ON FUNCTION fGetNearbyObjXYZ(double precision, double precision, double 
     IS 'Stars within radius_arcmin [arcmin] of the direction of a vector, nearest first; distance [arcmin]';
 
 CREATE OR REPLACE FUNCTION fGetNearbyObjAllXYZ(nx double precision, ny double precision, nz double precision, radius_arcmin double precision)
-    RETURNS TABLE (objid bigint, task_id bigint, run_id bigint, tract integer, filter text, type integer, mode integer,
-                   ra double precision, "dec" double precision, mag double precision,
-                   cx double precision, cy double precision, cz double precision, distance double precision)
+    RETURNS SETOF sdss_object
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
     SET search_path FROM CURRENT
     AS $$
@@ -139,9 +124,7 @@ COMMENT ON FUNCTION fGetNearbyObjAllXYZ(double precision, double precision, doub
     IS 'Stars of all matches within radius_arcmin [arcmin] of the direction of a vector, nearest first; distance [arcmin]';
 
 CREATE OR REPLACE FUNCTION fGetNearestObjXYZ(nx double precision, ny double precision, nz double precision, radius_arcmin double precision)
-    RETURNS TABLE (objid bigint, task_id bigint, run_id bigint, tract integer, filter text, type integer,
-                   ra double precision, "dec" double precision, mag double precision,
-                   cx double precision, cy double precision, cz double precision, distance double precision)
+    RETURNS SETOF sdss_object
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
     SET search_path FROM CURRENT
     AS $$

@@ -11,7 +11,7 @@ from hscdb.cli import functions
 from hscdb.db.engine import folder
 from hscdb.db.queries import query
 
-UNIT = re.compile(r"\[(deg|arcsec|arcmin|sr|pix|d, MJD|mag|nJy|mas|mas/yr)\]|of RA|[Dd]egrees")
+UNIT = re.compile(r"\[(deg2?|arcsec|arcmin|sr|pix|d, MJD|mag|nJy|mas|mas/yr)\]|of RA|[Dd]egrees")
 
 
 @pytest.fixture

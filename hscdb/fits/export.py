@@ -5,6 +5,7 @@ However many rows there are, few of them are in memory at a time.
 
 import csv
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from io import StringIO
@@ -69,8 +70,7 @@ def _fits(path: Path, kept: Spool, is_cut: Callable[[], bool]) -> None:
             code = f"{kind.shape[0] if kind.shape else ''}{_CODES[number]}"
             stored = np.dtype("u1") if number == "b1" else kind.newbyteorder(">")
         null = _NULLS.get(number) if has_null else None
-        unit = field.unit.replace("electron", "count") or None  # FITS knows no electron; a count is one
-        columns.append(fits.Column(field.name, code, unit=unit, null=null))
+        columns.append(fits.Column(field.name, code, unit=_fits_unit(field.unit), null=null))
         layout.append(stored)
     header = fits.BinTableHDU.from_columns(columns, nrows=0).header
     header["NAXIS2"] = kept.n_row
@@ -90,6 +90,11 @@ def _fits(path: Path, kept: Spool, is_cut: Callable[[], bool]) -> None:
                 stored_rows[f"c{i}"] = _fits_cells(column)
             file.write(stored_rows.tobytes())
         file.write(bytes(-kept.n_row * row.itemsize % _hdu.BLOCK))
+
+
+def _fits_unit(unit: str) -> str | None:
+    """A unit as FITS has it, which knows no electron (a count is one) and no fraction of 1."""
+    return re.sub("^1/(.+)$", r"\1**-1", unit.replace("electron", "count")) or None
 
 
 def _fits_cells(column: np.ma.MaskedArray[Any, Any]) -> Any:

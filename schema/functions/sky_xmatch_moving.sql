@@ -76,12 +76,18 @@ CREATE OR REPLACE FUNCTION sky_epoch_span(p_left regclass, p_left_epoch name, p_
     LANGUAGE plpgsql STABLE
     AS $$
 DECLARE
-    span double precision;
+    span  double precision;
+    early double precision;
 BEGIN
-    EXECUTE format('SELECT greatest(a.high - b.low, b.high - a.low) / 365.25'
+    EXECUTE format('SELECT greatest(a.high - b.low, b.high - a.low) / 365.25, least(a.high, b.high)'
                    '  FROM (SELECT min(NULLIF(CAST(t.%I AS double precision), ''NaN'')), max(NULLIF(CAST(t.%1$I AS double precision), ''NaN'')) FROM %s AS t) AS a (low, high),'
                    '       (SELECT min(NULLIF(CAST(t.%I AS double precision), ''NaN'')), max(NULLIF(CAST(t.%3$I AS double precision), ''NaN'')) FROM %s AS t) AS b (low, high)',
-                   p_left_epoch, p_left, p_right_epoch, p_right) INTO span;
+                   p_left_epoch, p_left, p_right_epoch, p_right) INTO span, early;
+    -- MJD 3000 is of the year 1867, before all catalogs with epochs
+    IF early BETWEEN 1800.0 AND 3000.0 THEN
+        RAISE 'epoch: % is a year (needed: MJD)', early
+            USING ERRCODE = '22023', HINT = 'MJD = 51544.5 + (year - 2000) * 365.25, in a view or a column of the table.';
+    END IF;
     RETURN COALESCE(span, 0.0);
 END
     $$;

@@ -1,5 +1,6 @@
 """Tables for other people: cells come back as they were, however many rows there are."""
 
+import re
 import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from astropy.units import Unit
 
+from hscdb.db.engine import folder
 from hscdb.fits import export, spool
 from hscdb.fits.export import Field
 
@@ -83,6 +86,18 @@ def test_few_rows_are_in_memory(tmp_path: Path, form: str, limit_mb: float, monk
     finally:
         tracemalloc.stop()
     assert (tmp_path / "out").stat().st_size > (1e5 if form == "parquet" else 8e6)
+
+
+@pytest.mark.parametrize("form", ["fits", "ecsv", "votable"])
+def test_every_unit_of_the_tables_is_read_without_a_warning(tmp_path: Path, form: str) -> None:
+    words = "\n".join(path.read_text(encoding="utf-8") for path in folder("schema").rglob("*.sql"))
+    units = sorted(set(re.findall(r"^COMMENT ON COLUMN .* IS '\[([^]]+)\]", words, re.MULTILINE)) - {"-"})
+    assert {"electron", "1/adu", "mas/yr"} < set(units)
+    path = tmp_path / "out"
+    export.write(path, form, [Field(f"c{i}", "f8", unit) for i, unit in enumerate(units)], [[1.0] * len(units)])
+    read = Table.read(path, format={"ecsv": "ascii.ecsv"}.get(form, form))
+    for i, unit in enumerate(units):
+        assert Unit(str(read[f"c{i}"].unit)) == Unit(unit.replace("electron", "ct") if form != "ecsv" else unit)
 
 
 def test_a_long_meaning_and_strange_letters_fit_into_fits(tmp_path: Path) -> None:

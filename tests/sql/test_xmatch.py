@@ -353,3 +353,17 @@ def test_a_moved_place_is_that_of_the_great_circle(connection: Connection) -> No
     found = np.array([row[0] for row in connection.execute(text(statement), words)]).T
     wanted = moved(a, -pm, 30.0)
     np.testing.assert_allclose(3600.0 * sphere.separation(*found, *wanted), 0.0, atol=1e-9)
+
+
+def test_epochs_in_years_are_refused(connection: Connection) -> None:
+    """Not taken as MJD: every star would be moved by a century."""
+    columns = "id bigint, ra float8, dec float8, pm_ra_mas_yr float8, pm_dec_mas_yr float8"
+    connection.execute(text(f"CREATE TEMP TABLE gaia ({columns}, epoch_mjd float8)"))
+    connection.execute(text("CREATE TEMP TABLE seen (id bigint, ra float8, dec float8, obs_mjd float8)"))
+    connection.execute(text("INSERT INTO gaia VALUES (1, 10, 5, 0, 3600, 2016.0)"))
+    connection.execute(text("INSERT INTO seen VALUES (7, 10, 5.01, 61041.0)"))
+    match = text("SELECT left_id, right_id FROM xmatch_moving('gaia', 'seen', 1.0)")
+    with pytest.raises(Exception, match=r"epoch: 2016 is a year \(needed: MJD\)"), connection.begin_nested():
+        connection.execute(match)
+    connection.execute(text("UPDATE gaia SET epoch_mjd = 51544.5 + (epoch_mjd - 2000) * 365.25"))
+    assert connection.execute(match).all() == [(1, 7)]

@@ -159,7 +159,7 @@ def kron(image, variance, x, y, ixx, iyy, ixy, radius_min, result):
     result[0] = sums[0]
     result[2] = radius
     noise = sums[2]
-    if is_free and sums[0] > 0.0:
+    if is_free and sums[0] > 0.0 and sums[6] > 0.0:  # the rim may lie beyond all sides of a small image
         # what the flux grows by as the aperture does, d ln flux / d ln radius, and one sigma of it
         growth = limit / (2.0 * KRON_RING * sums[0])
         slope = growth * sums[5]

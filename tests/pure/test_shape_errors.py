@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from shape_stamps import ERROR, FLUX_ERROR, SIDE, drawn, told, width
 
+from hscdb.detect.flux import kron
+
 
 def test_errors_of_a_gaussian_on_the_sky_are_those_of_its_least_squares_fit():
     height, noise = 1000.0, 2.0
@@ -42,6 +44,15 @@ def test_pulls_of_shapes_and_of_the_fluxes_that_hang_on_them_are_one_wide(kind, 
 def test_photons_of_the_source_itself_count():
     pulls, _ = drawn("star", 300, 900, sky=20.0)
     assert width(pulls) == pytest.approx(np.ones(5), abs=0.12)
+
+
+def test_a_flux_whose_aperture_is_larger_than_the_image_has_the_error_of_a_given_radius():
+    n, result = 15, np.empty(3)
+    j, i = np.indices((n, n)) - n // 2
+    light = (5.0 + 1000.0 * np.exp(-0.5 * (i**2 + j**2) / 25.0)).astype(np.float32)
+    assert kron(light, np.full((n, n), 9.0, np.float32), n // 2 + 0.0, n // 2 + 0.0, 25.0, 25.0, 0.0, 2.0, result)
+    assert result[0] == pytest.approx(light.sum(), rel=1e-5)
+    assert result[1] == pytest.approx(3.0 * n, rel=1e-5)
 
 
 def test_a_shape_that_is_none_has_no_error_and_its_flux_that_of_a_given_one():

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from joint_world import build, star_rows
 
 from hscdb.camera.load import load
-from hscdb.mosaic import astrometry, basis, flux, frames, gather, geometry, judge, prepare, schur, unknowns
+from hscdb.mosaic import astrometry, basis, ccdterms, flux, frames, gather, geometry, judge, prepare, schur, unknowns
 from hscdb.mosaic.places import Options, State, inverse, start
 from hscdb.sky import sphere
 
@@ -116,7 +116,7 @@ def one_pass(a, is_dense=False):
 def _sparse(obs, state, options, weight, ref_weight, ref_offset, ridge):
     """Weighted sparse matrix and right side of the pass with stars as unknowns, and the model's part unweighted."""
     n, terms = obs.x.size, basis.n_terms(options.order)
-    offset, turn, plate, lever = state.offset, state.turn, state.plate, state.geometry.lever / schur.LEVER_PIX
+    offset, turn, plate, lever = state.offset, state.turn, state.plate, state.geometry.lever / ccdterms.LEVER_PIX
     turned = lever[:, :1] * plate[:, :, 1] - lever[:, 1:] * plate[:, :, 0]
     columns = np.concatenate([plate, turned[:, :, None]], axis=2)
     n_model, n_star = ridge.size, obs.stars.size

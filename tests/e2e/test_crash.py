@@ -1,13 +1,18 @@
-"""A server that dies with commits that workers did not wait for: what is lost is open again, what has ended is kept."""
+"""A server that dies with commits that workers did not wait for: what is lost is open again, what has ended is kept.
+A command that dies while it changes a file leaves it as it was."""
 
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from astropy.io import fits
 from runner import is_alive, kill_server
 from test_kill import IS_FRAME, ONE_VISIT, is_whole, wait_for
-from toy import World, untidy
+from toy import World, content, differing, untidy
+
+from hscdb.run.product import PREFIX
 
 _WRITERS = "SELECT pid FROM pg_stat_activity WHERE backend_type IN ('walwriter', 'background writer', 'checkpointer')"
 _N_CALIBRATED = """
@@ -67,3 +72,30 @@ def test_a_command_that_has_ended_has_lost_nothing(world: World, forget: Callabl
     world.done("run", *ONE_VISIT, "--rerun", "ended", "-j", 2, is_fork=True)
     kill_server(world.repository)
     is_whole(world, "ended", IS_FRAME)
+
+
+# where calibrate, on its own, is at the files that detect has written
+IN_A_FILE = [
+    ("hscdb.fits.bit:set_plane", 1, "after"),
+    ("hscdb.fits.column:overwrite", 1, "before"),
+    ("hscdb.fits.bit:set_flags", 2, "before"),
+]
+
+
+def test_a_file_is_never_seen_half_changed(world: World) -> None:
+    frames = ["--id", "visit=902800", "--rerun", "apart"]
+    world.done("run", "isr..detect", *frames, is_fork=True)
+    for place, n, when in IN_A_FILE:
+        told = world("run", "calibrate", *frames, at={"place": place, "n": n, "when": when, "victim": "self"})
+        assert told.status == -signal.SIGKILL, (place, told)
+        assert {path for path in untidy(world, "apart") if not Path(path).name.startswith(PREFIX)} == set()
+    world.done("run", "calibrate", *frames, is_fork=True)
+    # of calibrate's own files the cards may be written with a zero more: read, they are those of `whole`
+    assert differing(content(world, "apart", IS_FRAME), content(world, "whole", IS_FRAME)).keys() <= {"product"}
+    world.done("gc", "--age", 0)
+    assert untidy(world, "apart") == set()
+    pairs = [(path, path.replace("/apart/", "/whole/")) for path in world.files("apart")]
+    assert len(pairs) == 8
+    for pair in pairs:
+        one, other = (world.repository / path for path in pair)
+        assert fits.FITSDiff(one, other, ignore_keywords=["HDB_RUN", "HDB_TASK"]).identical

@@ -44,9 +44,11 @@ SELECT f.visit                            AS visit,
                       WHERE n.visit = f.visit AND n.ccd = f.ccd
                       ORDER BY n.task_id DESC LIMIT 1) AS q ON true
   LEFT JOIN LATERAL (SELECT sqrt(q.psf_e1 * q.psf_e1 + q.psf_e2 * q.psf_e2) AS e) AS hypot_e ON true
-  LEFT JOIN LATERAL (SELECT * FROM wcs_solution AS n
-                      WHERE n.visit = f.visit AND n.ccd = f.ccd AND n.tract IS NULL
-                      ORDER BY n.task_id DESC LIMIT 1) AS w ON true
+  -- the newest, too, but written so that a search for places reaches the sky index of wcs_solution, also in joins
+  LEFT JOIN wcs_solution AS w
+    ON w.visit = f.visit AND w.ccd = f.ccd AND w.tract IS NULL
+   AND w.task_id = (SELECT max(n.task_id) FROM wcs_solution AS n
+                     WHERE n.visit = w.visit AND n.ccd = w.ccd AND n.tract IS NULL)
   LEFT JOIN LATERAL (SELECT * FROM flux_scale AS n
                       WHERE n.visit = f.visit AND n.ccd = f.ccd AND n.tract IS NULL
                       ORDER BY n.task_id DESC LIMIT 1) AS s ON true;

@@ -153,6 +153,46 @@ def test_ccd_search_gives_the_frames_that_cover_a_place(world: Any, margin: floa
     assert n_found > 30
 
 
+def many_frames(connection: Any) -> None:
+    """Some 2000 frames more, elsewhere, so that it pays to search."""
+    made = "SELECT (jsonb_populate_record(t, {1})).* FROM generate_series(1, 500) AS n, {0} AS t WHERE {2}"
+    visit = "jsonb_build_object('visit', 10000 + n"
+    for table, more, which in (
+        ("visit", "", "t.visit = 1000"),
+        ("frame", ", 'path', n || t.path", "t.visit = 1000"),
+        ("wcs_solution", ", 'ra', 0.7 * n, 'dec', n / 10.0", "t.visit = 1000 AND t.tract IS NULL"),
+    ):
+        connection.exec_driver_sql(("INSERT INTO {0} " + made).format(table, f"{visit}{more})", which))
+        connection.exec_driver_sql(f"ANALYZE {table}")
+
+
+def test_frames_are_matched_with_a_list_by_the_sky_index(world: Any) -> None:
+    """What the archives of the HSC family cannot do: there a cone on images reads all of them, or finds nothing."""
+    _, opened = world
+    frames = rows(opened, "SELECT visit, ccd, ra, dec FROM frame_info WHERE ra IS NOT NULL ORDER BY visit, ccd")
+    places = ", ".join(f"({i}, {float(frames[i].ra)!r} + 0.001, {float(frames[i].dec)!r})" for i in (0, 4, 7))
+    with opened.engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TEMP TABLE list (id integer, ra float8, dec float8)")
+        connection.exec_driver_sql(f"INSERT INTO list VALUES {places}")
+        connection.exec_driver_sql("ANALYZE list")
+        many_frames(connection)
+        wanted = {
+            (i, int(f.visit), int(f.ccd))
+            for i in (0, 4, 7)
+            for f in frames
+            if 3600.0 * sphere.separation(frames[i].ra + 0.001, frames[i].dec, f.ra, f.dec) <= 20.0
+        }
+        assert len(frames) > len({pair[1:] for pair in wanted}) >= 3
+        for view, call in (("hsc_frame", "b.coord"), ("frame_info", "b.ra, b.dec")):
+            join = f"list AS a JOIN {view} AS b ON coneSearch({call}, a.ra, a.dec, 20)"
+            search = f"SELECT a.id, b.visit, b.ccd FROM {join}"
+            plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {search}"))
+            assert "wcs_solution_sky" in plan
+            assert "(ra >= " in plan or "(ra)::double precision >= " in plan
+            assert {tuple(row) for row in connection.exec_driver_sql(search)} == wanted
+        connection.rollback()
+
+
 def test_visit_search_counts_the_frames_of_each_visit(world: Any) -> None:
     _, opened = world
     with opened.engine.connect() as connection:

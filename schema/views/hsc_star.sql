@@ -1,7 +1,8 @@
 -- Stars by the names that users of the HSC-SSP database know.
 CREATE VIEW hsc_star AS
 SELECT s.task_id                                  AS match_task_id,
-       s.star_id                                  AS object_id,
+       s.star_id                                  AS star_id,
+       (CAST(s.tract AS bigint) << 42) + s.star_id AS object_id,
        s.tract                                    AS tract,
        s.filter                                   AS filter01,
        s.ra                                       AS ra,
@@ -17,7 +18,8 @@ SELECT s.task_id                                  AS match_task_id,
                       AND n.task_id > s.task_id);
 COMMENT ON VIEW   hsc_star                   IS 'Stars of the newest match of each tract and filter, by the names of the HSC-SSP database';
 COMMENT ON COLUMN hsc_star.match_task_id     IS '[-] {meta.id} match task: star.task_id';
-COMMENT ON COLUMN hsc_star.object_id         IS '[-] {meta.id;src;meta.main} star.star_id, unique in a match task';
+COMMENT ON COLUMN hsc_star.star_id           IS '[-] {meta.id;src} star.star_id, unique in a match task';
+COMMENT ON COLUMN hsc_star.object_id         IS '[-] {meta.id;src;meta.main} tract << 42 | star_id: an id as HSC-SSP has it, for tractSearch and tract_from_object_id, without a patch';
 COMMENT ON COLUMN hsc_star.tract             IS '[-] {meta.id;pos} tract';
 COMMENT ON COLUMN hsc_star.filter01          IS '[-] {meta.id;instr.filter} physical filter';
 COMMENT ON COLUMN hsc_star.ra                IS '[deg] {pos.eq.ra;meta.main} mean right ascension of the detections, ICRS';

@@ -373,7 +373,7 @@ def test_views_for_dashboards_have_plain_types_and_real_times(world: Any) -> Non
 def test_the_names_of_other_archives_give_the_same_rows(world: Any) -> None:
     _, opened = world
     for ours, theirs in (
-        ("SELECT star_id, ra FROM star", "SELECT object_id, coord_to_ra(coord) FROM hsc_star"),
+        ("SELECT star_id, ra FROM star", "SELECT star_id, coord_to_ra(coord) FROM hsc_star"),
         ("SELECT visit, ccd FROM frame_info WHERE data_type = 'science'", "SELECT visit, ccd FROM hsc_frame"),
         (
             "SELECT visit, ccd FROM frame_info WHERE data_type = 'science'",
@@ -387,6 +387,22 @@ def test_the_names_of_other_archives_give_the_same_rows(world: Any) -> None:
             one, other = (sorted(map(tuple, connection.execute(text(words)))) for words in (ours, theirs))
         assert one == other
         assert len(one) > 0
+
+
+def test_ids_of_hsc_star_are_taken_apart_like_those_of_hsc_ssp(world: Any) -> None:
+    _, opened = world
+    with opened.engine.begin() as connection:
+        connection.execute(text("UPDATE star SET tract = 9813"))
+        found = connection.execute(
+            text(
+                "SELECT star_id, object_id, tract_from_object_id(object_id) AS tract,"
+                " tractSearch(object_id, 9813) AS is_there, tractSearch(object_id, 9814, 9900) AS is_beyond FROM hsc_star"
+            )
+        ).all()
+        assert {(row.tract, row.is_there, row.is_beyond) for row in found} == {(9813, True, False)}
+        assert len({row.object_id for row in found}) == len(found) > 10
+        assert all(row.object_id & 0xFFFFFFFF == row.star_id for row in found)
+        connection.rollback()
 
 
 def test_searches_by_sdss_names_are_those_of_brute_force(world: Any) -> None:

@@ -396,7 +396,8 @@ def test_ids_of_hsc_star_are_taken_apart_like_those_of_hsc_ssp(world: Any) -> No
         found = connection.execute(
             text(
                 "SELECT star_id, object_id, tract_from_object_id(object_id) AS tract,"
-                " tractSearch(object_id, 9813) AS is_there, tractSearch(object_id, 9814, 9900) AS is_beyond FROM hsc_star"
+                " tractSearch(object_id, 9813) AS is_there, tractSearch(object_id, 9814, 9900) AS is_beyond"
+                " FROM hsc_star"
             )
         ).all()
         assert {(row.tract, row.is_there, row.is_beyond) for row in found} == {(9813, True, False)}

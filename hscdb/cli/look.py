@@ -141,6 +141,12 @@ def _write(found: Any, form: str, path: Path | None) -> int:
 
         if len(set(names)) < len(names):
             raise ConfigError(f"{path}: two columns have the same name. Give names with AS.", code="bad_output")
+        strange = [name for name in names if not (name.isascii() and name.isprintable() and name.strip())]
+        if form == "fits" and strange:
+            raise ConfigError(
+                f"{path}: FITS has only ASCII letters for names of columns ('{strange[0]}'). Give another with AS.",
+                code="bad_output",
+            )
         fields = [export.Field(**vars(column)) for column in found.columns]
         return export.write(Path(str(path)), form, fields, found.rows, lambda: bool(found.is_cut))
     rows = _Counted(found.rows)

@@ -7,6 +7,7 @@ import csv
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from io import StringIO
 from pathlib import Path
@@ -62,17 +63,19 @@ def _cut_words(n_row: int) -> str:
 
 def _fits(path: Path, kept: Spool, is_cut: Callable[[], bool]) -> None:
     columns, layout = [], []
-    for field, kind, has_null in zip(kept.fields, kept.kinds, kept.has_null, strict=True):
-        number = kind.base.str[1:]
-        if kind.kind == "S":
-            code, stored = f"{kind.itemsize}A", kind
-        else:
-            code = f"{kind.shape[0] if kind.shape else ''}{_CODES[number]}"
-            stored = np.dtype("u1") if number == "b1" else kind.newbyteorder(">")
-        null = _NULLS.get(number) if has_null else None
-        columns.append(fits.Column(field.name, code, unit=_fits_unit(field.unit), null=null))
-        layout.append(stored)
-    header = fits.BinTableHDU.from_columns(columns, nrows=0).header
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fits.verify.VerifyWarning)  # a name like ?column? is what the user asked for
+        for field, kind, has_null in zip(kept.fields, kept.kinds, kept.has_null, strict=True):
+            number = kind.base.str[1:]
+            if kind.kind == "S":
+                code, stored = f"{kind.itemsize}A", kind
+            else:
+                code = f"{kind.shape[0] if kind.shape else ''}{_CODES[number]}"
+                stored = np.dtype("u1") if number == "b1" else kind.newbyteorder(">")
+            null = _NULLS.get(number) if has_null else None
+            columns.append(fits.Column(field.name, code, unit=_fits_unit(field.unit), null=null))
+            layout.append(stored)
+        header = fits.BinTableHDU.from_columns(columns, nrows=0).header
     header["NAXIS2"] = kept.n_row
     for i, field in enumerate(kept.fields, start=1):
         if field.ucd:

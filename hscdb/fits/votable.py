@@ -1,6 +1,7 @@
 """A VOTable of any number of rows: astropy writes what stands before the rows, these are written as they are read."""
 
 import base64
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 from itertools import chain
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from astropy import units
-from astropy.io.votable import from_table
+from astropy.io.votable import exceptions, from_table
 from astropy.io.votable.tree import Info
 from astropy.table import Table
 
@@ -51,7 +52,9 @@ def blank_table(fields: Sequence[Field], kinds: Sequence[np.dtype[Any]]) -> Tabl
 
 def _frame(spool: Spool) -> bytes:
     """The file without its rows."""
-    made = from_table(blank_table(spool.fields, spool.kinds))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", exceptions.W03)  # identifiers are made of names, whatever those are
+        made = from_table(blank_table(spool.fields, spool.kinds))
     # VOTable, like FITS, knows no electron; a count is one
     for there, field, kind in zip(made.get_first_table().fields, spool.fields, spool.kinds, strict=True):
         there.unit = field.unit.replace("electron", "count") or None

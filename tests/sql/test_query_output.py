@@ -274,6 +274,23 @@ def test_ctrl_c_cancels_even_where_its_exception_is_lost(engine: Engine) -> None
         signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.parametrize("form", ["fits", "votable", "ecsv", "parquet"])
+def test_strange_names_of_columns_are_kept_or_refused_in_a_line(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    path = tmp_path / "out"
+    assert ask(repository, 'SELECT 1 + 1, 2 AS "two words"', "-o", path, "--format", form) == 0
+    assert ask(repository, 'SELECT 1 AS "é"', "-o", path, "--format", form) == (2 if form == "fits" else 0)
+    told = capsys.readouterr().err
+    assert ("FITS has only ASCII" in told) == (form == "fits")
+    assert "arning" not in told
+    if form == "fits":
+        header = fits.getheader(path, 1)
+        assert (header["TTYPE1"], header["TTYPE2"]) == ("?column?", "two words")
+    elif form == "votable":
+        assert [field.name for field in parse(path).get_first_table().fields] == ["é"]
+
+
 @pytest.mark.parametrize("form", ["csv", "fits"])
 def test_a_file_that_cannot_be_written_is_told(
     repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str

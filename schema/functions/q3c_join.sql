@@ -11,7 +11,7 @@ SELECT sky_reach_turn($1, $2, $3, $4, $5)
    AND q3c_sindist($1, $2, $3, $4) < power(sky_sine_of_half($5), 2.0::float8)
     $$;
 COMMENT ON FUNCTION q3c_join(double precision, double precision, double precision, double precision, double precision)
-    IS 'Whether two directions are nearer than a radius [deg]; ra2, dec2 [deg] of the table with an index on (sky_zone(dec), ra)';
+    IS 'Whether two directions are nearer than a radius; ra2, dec2 of the table with an index on (sky_zone(dec), ra)';
 
 CREATE OR REPLACE FUNCTION q3c_radial_query(
     ra double precision, "dec" double precision, ra0 double precision, dec0 double precision, radius double precision
@@ -19,7 +19,7 @@ CREATE OR REPLACE FUNCTION q3c_radial_query(
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT q3c_join($3, $4, $1, $2, $5) $$;
 COMMENT ON FUNCTION q3c_radial_query(double precision, double precision, double precision, double precision, double precision)
-    IS 'Whether ra, dec [deg] of the table with an index on (sky_zone(dec), ra) lie in a cone [deg] about (ra0, dec0)';
+    IS 'Whether ra, dec of the table with an index on (sky_zone(dec), ra) lie in a cone about (ra0, dec0)';
 
 CREATE OR REPLACE FUNCTION sky_check_motion(cosdec_flag integer, max_epoch_delta double precision, radius double precision)
     RETURNS boolean

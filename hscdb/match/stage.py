@@ -152,7 +152,9 @@ def _group(work: Work, config: Config, funnel: Funnel) -> int:
         if not insert_seeds(connection, **sides, **{"pass": number}, fine_side=fine_side):
             break
         mark_filled(connection, work_table="match_center")
-        n_free -= link_observations(connection, **sides, **{"pass": number}, taken_from=1)
+        n_free -= link_observations(
+            connection, **{"pass": number}, taken_from=1, radius_arcsec=config.radius_arcsec
+        )
         mark_filled(connection, work_table="match_link")
         if n_free == 0:
             break
@@ -161,8 +163,8 @@ def _group(work: Work, config: Config, funnel: Funnel) -> int:
         number += 1
         insert_means(connection, **{"pass": number}, from_pass=first)
         mark_filled(connection, work_table="match_center")
-        delete_shadows(connection, **sides, **{"pass": number}, shadow_chord=sides["chord"] * _SHADOW)
-        link_observations(connection, **sides, **{"pass": number}, taken_from=number)
+        delete_shadows(connection, **sides, shadow_chord=sides["chord"] * _SHADOW)
+        link_observations(connection, **{"pass": number}, taken_from=number, radius_arcsec=config.radius_arcsec)
         mark_filled(connection, work_table="match_link")
         first = number
     insert_groups(connection, **sides, **{"pass": number}, ambiguous_fraction=config.ambiguous_fraction)

@@ -25,6 +25,8 @@ BEGIN
         visit      bigint           NOT NULL,
         ccd        integer          NOT NULL,
         epoch      bigint           NOT NULL,
+        ra         double precision NOT NULL,
+        dec        double precision NOT NULL,
         x          double precision NOT NULL,
         y          double precision NOT NULL,
         z          double precision NOT NULL,
@@ -33,11 +35,12 @@ BEGIN
         obs_mjd    double precision,
         cell       bigint           NOT NULL
     ) ON COMMIT DROP;
-    -- Centers of groups: of each pass, named by the number of the seed they grew from.
+    -- Centers of groups of the present pass, named by the number of the seed they grew from.
     CREATE TEMP TABLE match_center (
-        pass     integer          NOT NULL,
         star     integer          NOT NULL,
         n_epoch  integer          NOT NULL,
+        ra       double precision NOT NULL,
+        dec      double precision NOT NULL,
         x        double precision NOT NULL,
         y        double precision NOT NULL,
         z        double precision NOT NULL
@@ -46,8 +49,7 @@ BEGIN
         pass       integer          NOT NULL,
         star       integer          NOT NULL,
         epoch      bigint           NOT NULL,
-        number     integer          NOT NULL,
-        chord2     double precision NOT NULL
+        number     integer          NOT NULL
     ) ON COMMIT DROP;
     CREATE TEMP TABLE match_group (
         star           integer          NOT NULL,

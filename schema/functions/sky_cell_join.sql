@@ -176,7 +176,8 @@ CREATE OR REPLACE FUNCTION sky_cell_join_statement(
     LANGUAGE plpgsql STABLE
     AS $$
 DECLARE
-    density double precision := CASE WHEN n_probe >= 100000.0 AND r < 0.005 THEN sky_crowding(probe, probe_ra, probe_dec) END;
+    -- of fewer probes the sample would hold less than a hundred places
+    density double precision := CASE WHEN n_probe >= 10000.0 AND r < 0.005 THEN sky_crowding(probe, probe_ra, probe_dec) END;
     -- cells hashed by their own numbers (schema/0290) are best with one probe in two, 2 h^2 in size
     is_own  boolean := to_regoperator('=#=(integer,integer)') IS NOT NULL;
     h       double precision := greatest(sky_cell_best_height(r, n_probe, n_base, density),

@@ -1,12 +1,11 @@
 -- Leave out centers that are the shadow of a richer one: within :shadow_chord of it, or a single detection within the radius.
 -- They are made of what a star's own visits hold too much, and would take its detections away from it.
--- params:  pass integer, chord double precision, shadow_chord double precision, side double precision
+-- params:  chord double precision, shadow_chord double precision, side double precision
 -- returns: count
 -- needs:   match/replace_work
 WITH center AS MATERIALIZED (
     SELECT c.star, c.n_epoch, c.x, c.y, c.z, match_cell(c.x, c.y, c.z, CAST(:side AS double precision)) AS cell
       FROM match_center AS c
-     WHERE c.pass = CAST(:pass AS integer)
 ), shadow AS MATERIALIZED (
     SELECT DISTINCT a.star
       FROM center AS a
@@ -24,5 +23,4 @@ WITH center AS MATERIALIZED (
 )
 DELETE FROM match_center AS c
  USING shadow AS s
- WHERE c.pass = CAST(:pass AS integer)
-   AND c.star = s.star;
+ WHERE c.star = s.star;

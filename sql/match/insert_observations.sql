@@ -16,12 +16,14 @@ WITH seen AS MATERIALIZED (
        AND p.run_id = ANY (CAST(:sky_run_ids AS bigint[]))
        AND p.visit = ANY (CAST(:visits AS bigint[]))
 )
-INSERT INTO match_observation (number, source_id, visit, ccd, epoch, x, y, z, flux_njy, snr, obs_mjd, cell)
+INSERT INTO match_observation (number, source_id, visit, ccd, epoch, ra, dec, x, y, z, flux_njy, snr, obs_mjd, cell)
 SELECT k.number,
        k.source_id,
        k.visit,
        k.ccd,
        CASE WHEN CAST(:is_per_frame AS boolean) THEN k.visit * 200 + k.ccd ELSE k.visit END,
+       k.ra,
+       k.dec,
        k.x,
        k.y,
        k.z,
@@ -33,6 +35,8 @@ SELECT k.number,
                p.visit,
                p.ccd,
                p.obs_mjd,
+               p.ra,
+               p.dec,
                p.flux_njy,
                COALESCE(p.flux_njy / NULLIF(p.flux_njy_err, 0), 0) AS snr,
                cos(radians(p.dec)) * cos(radians(p.ra)) AS x,

@@ -176,7 +176,7 @@ def growth(dsn: str, has_q3c: bool, given: argparse.Namespace) -> None:
 
 
 def dense(dsn: str, has_q3c: bool, given: argparse.Namespace) -> None:
-    """Ten visits of one field of 10 x 10 deg, matched to one more visit; and a short list matched to them."""
+    """Ten visits of one field of 10 x 10 deg beyond RA 180, matched to one more visit; and a short list matched to them."""
     ours = make_conninfo(dsn, dbname="dense")
     n_star = given.n_dense // 10
     with psycopg.connect(dsn, autocommit=True) as admin:
@@ -184,7 +184,7 @@ def dense(dsn: str, has_q3c: bool, given: argparse.Namespace) -> None:
     made = engine.connect(ours, pool=False)
     migrate.migrate(made, q3c="sql")
     made.dispose()
-    star = f"SELECT n, 40 + 10 * random() AS ra, 10 * random() - 5 AS dec FROM generate_series(1, {n_star}) AS n"
+    star = f"SELECT n, 220 + 10 * random() AS ra, 10 * random() - 5 AS dec FROM generate_series(1, {n_star}) AS n"
     jitter = "0.2 / 3600 * sqrt(-2 * ln(1 - random())) * cos(6.283185307 * random())"
     with psycopg.connect(ours, autocommit=True) as raw:
         raw.execute(f"CREATE TABLE star_true AS {star}".encode())

@@ -16,12 +16,13 @@ CREATE OR REPLACE FUNCTION fDistanceArcMinXYZ(
 ) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-SELECT 60.0::float8 * degrees(atan2(sqrt(power($2 * $6 - $3 * $5, 2.0::float8) + power($3 * $4 - $1 * $6, 2.0::float8)
-                                         + power($1 * $5 - $2 * $4, 2.0::float8)), $1 * $4 + $2 * $5 + $3 * $6))
+SELECT CASE WHEN ($1 <> 0 OR $2 <> 0 OR $3 <> 0) AND ($4 <> 0 OR $5 <> 0 OR $6 <> 0) THEN
+       60.0::float8 * degrees(atan2(sqrt(power($2 * $6 - $3 * $5, 2.0::float8) + power($3 * $4 - $1 * $6, 2.0::float8)
+                                         + power($1 * $5 - $2 * $4, 2.0::float8)), $1 * $4 + $2 * $5 + $3 * $6)) END
     $$;
 COMMENT ON FUNCTION fDistanceArcMinXYZ(double precision, double precision, double precision,
                                        double precision, double precision, double precision)
-    IS 'Angle [arcmin] between two vectors';
+    IS 'Angle [arcmin] between two vectors; NULL where one has no length';
 
 CREATE OR REPLACE FUNCTION fGetNearbyObjAllEq(p_ra double precision, p_dec double precision, radius_arcmin double precision)
     RETURNS SETOF sdss_object
@@ -109,6 +110,7 @@ CREATE OR REPLACE FUNCTION fGetNearbyObjXYZ(nx double precision, ny double preci
     SET search_path FROM CURRENT
     AS $$
 SELECT * FROM fGetNearbyObjEq(sky_ra(degrees(atan2($2, $1))), degrees(atan2($3, sqrt($1 * $1 + $2 * $2))), $4)
+ WHERE $1 <> 0 OR $2 <> 0 OR $3 <> 0  -- a vector of no length has no direction
     $$;
 COMMENT ON FUNCTION fGetNearbyObjXYZ(double precision, double precision, double precision, double precision)
     IS 'Stars within radius_arcmin [arcmin] of the direction of a vector, nearest first; distance [arcmin]';
@@ -119,6 +121,7 @@ CREATE OR REPLACE FUNCTION fGetNearbyObjAllXYZ(nx double precision, ny double pr
     SET search_path FROM CURRENT
     AS $$
 SELECT * FROM fGetNearbyObjAllEq(sky_ra(degrees(atan2($2, $1))), degrees(atan2($3, sqrt($1 * $1 + $2 * $2))), $4)
+ WHERE $1 <> 0 OR $2 <> 0 OR $3 <> 0  -- a vector of no length has no direction
     $$;
 COMMENT ON FUNCTION fGetNearbyObjAllXYZ(double precision, double precision, double precision, double precision)
     IS 'Stars of all matches within radius_arcmin [arcmin] of the direction of a vector, nearest first; distance [arcmin]';
@@ -129,6 +132,7 @@ CREATE OR REPLACE FUNCTION fGetNearestObjXYZ(nx double precision, ny double prec
     SET search_path FROM CURRENT
     AS $$
 SELECT * FROM fGetNearestObjEq(sky_ra(degrees(atan2($2, $1))), degrees(atan2($3, sqrt($1 * $1 + $2 * $2))), $4)
+ WHERE $1 <> 0 OR $2 <> 0 OR $3 <> 0  -- a vector of no length has no direction
     $$;
 COMMENT ON FUNCTION fGetNearestObjXYZ(double precision, double precision, double precision, double precision)
     IS 'The star nearest to the direction of a vector within radius_arcmin [arcmin]';

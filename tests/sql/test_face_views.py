@@ -440,6 +440,9 @@ def test_searches_by_sdss_names_are_those_of_brute_force(world: Any) -> None:
             for nothing in ("-1", "0", "'NaN'"):
                 count = f"SELECT count(*) FROM fGetNearbyObjAllEq(:a, :d, {nothing})"
                 assert connection.execute(text(count), words).scalar() == 0
+            for name in ("fGetNearbyObjXYZ", "fGetNearbyObjAllXYZ", "fGetNearestObjXYZ"):
+                assert connection.execute(text(f"SELECT * FROM {name}(0, 0, 0, 21600)")).all() == []
+            assert connection.execute(text("SELECT fDistanceArcMinXYZ(:x, :y, :z, 0, 0, 0)"), words).scalar() is None
             angle = text("SELECT fDistanceArcMinXYZ(:x, :y, :z, 0, 0, 1)")
             assert connection.execute(angle, words).scalar() == pytest.approx(60.0 * (90.0 - words["d"]), rel=1e-13)
 

@@ -176,7 +176,7 @@ def growth(dsn: str, has_q3c: bool, given: argparse.Namespace) -> None:
 
 
 def dense(dsn: str, has_q3c: bool, given: argparse.Namespace) -> None:
-    """Ten visits of a field of 10 x 10 deg beyond RA 180, matched to one more visit; and a short list matched to them."""
+    """Ten visits of 10 x 10 deg beyond RA 180, matched to one more visit; and a short list matched to them."""
     ours = make_conninfo(dsn, dbname="dense")
     n_star = given.n_dense // 10
     with psycopg.connect(dsn, autocommit=True) as admin:

@@ -32,9 +32,10 @@ def engine(fresh_dsn: str) -> Engine:
 
 
 def _known(engine: Engine) -> dict[str, float]:
-    """Rows that the planner expects in the partitions of source; 0, as at their making: it has not looked."""
+    """Rows that the planner expects in the partitions of source; 0: it has not looked (PostgreSQL has -1)."""
+    ask = "SELECT relname, greatest(reltuples, 0) FROM pg_class WHERE relkind = 'r' AND relname ~ '^source_r[78]_v'"
     with engine.connect() as connection:
-        rows = connection.execute(text("SELECT relname, reltuples FROM pg_class WHERE relname ~ '^source_r[78]_v'"))
+        rows = connection.execute(text(ask))
         return {name.partition("_v")[0]: float(n) for name, n in rows}
 
 
